@@ -1,0 +1,168 @@
+//! The questions a CPU's crate answers. One implementation of [`Abi`] is one calling convention; a CPU may
+//! have several (x86_64, x32, i386).
+//!
+//! An arch crate holds data and pure functions over byte buffers and compiles on every host.
+
+use crate::call::Sys;
+use crate::errno::Errno;
+use crate::stat::Statx;
+
+/// Largest general purpose register set (`NT_PRSTATUS`) of any CPU, in bytes.
+pub const REGISTERS_MAX: usize = 512;
+
+/// General purpose registers of a stopped tracee, as `PTRACE_GETREGSET` with `NT_PRSTATUS` gives them.
+#[derive(Clone, Copy)]
+pub struct Registers {
+    bytes: [u8; REGISTERS_MAX],
+    len: usize,
+}
+
+impl Registers {
+    /// No registers yet: a buffer to read into.
+    pub const fn new() -> Registers {
+        Registers { bytes: [0; REGISTERS_MAX], len: 0 }
+    }
+
+    /// Takes a register set as it came from the kernel or a file; what is over [`REGISTERS_MAX`] is cut.
+    pub fn from_bytes(bytes: &[u8]) -> Registers {
+        let mut registers = Registers::new();
+        let len = bytes.len().min(REGISTERS_MAX);
+        registers.bytes[..len].copy_from_slice(&bytes[..len]);
+        registers.len = len;
+        registers
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// The 64-bit register at a byte offset; 0 outside the set.
+    pub fn u64_at(&self, offset: usize) -> u64 {
+        match self.bytes.get(offset..offset + 8) {
+            Some(bytes) => u64::from_ne_bytes([
+                bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
+            ]),
+            None => 0,
+        }
+    }
+
+    /// Sets the 64-bit register at a byte offset; nothing outside the set.
+    pub fn set_u64_at(&mut self, offset: usize, value: u64) {
+        if let Some(bytes) = self.bytes.get_mut(offset..offset + 8) {
+            bytes.copy_from_slice(&value.to_ne_bytes());
+        }
+    }
+
+    /// The 32-bit register at a byte offset; 0 outside the set.
+    pub fn u32_at(&self, offset: usize) -> u32 {
+        match self.bytes.get(offset..offset + 4) {
+            Some(bytes) => u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
+            None => 0,
+        }
+    }
+
+    /// Sets the 32-bit register at a byte offset; nothing outside the set.
+    pub fn set_u32_at(&mut self, offset: usize, value: u32) {
+        if let Some(bytes) = self.bytes.get_mut(offset..offset + 4) {
+            bytes.copy_from_slice(&value.to_ne_bytes());
+        }
+    }
+}
+
+impl Default for Registers {
+    fn default() -> Registers {
+        Registers::new()
+    }
+}
+
+/// Values of the `struct stat` and the layout it needs, by the call that fills it.
+pub type StatBytes = [u8; 256];
+
+/// A syscall number that no kernel has. Our filter stops at it whoever issues it; the trampoline's second
+/// instruction does, to say that the first has run.
+pub const DONE_NUMBER: u32 = 0x0f72_6e67;
+
+/// One calling convention.
+pub trait Abi: Sync {
+    /// Its name: `x86_64`.
+    fn name(&self) -> &'static str;
+
+    // 1. Numbers.
+
+    /// `AUDIT_ARCH_*` (`include/uapi/linux/audit.h`), as seccomp and `PTRACE_GET_SYSCALL_INFO` tell it.
+    fn audit_arch(&self) -> u32;
+
+    /// The table of numbers, sorted by nothing in particular. A call may be absent.
+    fn numbers(&self) -> &'static [(u32, Sys)];
+
+    /// The call of a number.
+    fn sys(&self, number: u64) -> Option<Sys> {
+        self.numbers().iter().find(|(nr, _)| u64::from(*nr) == number).map(|(_, sys)| *sys)
+    }
+
+    /// The number of a call.
+    fn number(&self, sys: Sys) -> Option<u32> {
+        self.numbers().iter().find(|(_, s)| *s == sys).map(|(nr, _)| *nr)
+    }
+
+    // 2. Registers.
+
+    /// Bytes of its `NT_PRSTATUS` set.
+    fn registers_len(&self) -> usize;
+
+    /// Program counter.
+    fn pc(&self, registers: &Registers) -> u64;
+
+    /// Sets the program counter.
+    fn set_pc(&self, registers: &mut Registers, pc: u64);
+
+    /// Stack pointer.
+    fn sp(&self, registers: &Registers) -> u64;
+
+    /// Sets the result of a call.
+    fn set_result(&self, registers: &mut Registers, raw: u64);
+
+    /// At a syscall-enter-stop: makes it another call. `u32::MAX` as the number means that none is made.
+    fn replace_call(&self, registers: &mut Registers, number: u32, args: [u64; 6]);
+
+    /// In user mode: the registers with which the instruction at `pc` issues a call. No restart of an earlier
+    /// one may follow from them.
+    fn prepare_call(&self, registers: &mut Registers, pc: u64, number: u32, args: [u64; 6]);
+
+    /// At a syscall-exit-stop, with the registers of its syscall-enter-stop: back to before the instruction,
+    /// so that it issues the same call again.
+    fn rewind_call(&self, registers: &mut Registers, number: u32);
+
+    // 3. Layouts.
+
+    /// Bytes of a pointer, of a `long` and of an auxv word.
+    fn word_len(&self) -> usize;
+
+    /// The `struct stat` that this call fills: its bytes in `out` and their number.
+    ///
+    /// # Errors
+    /// `EOVERFLOW` if a value does not fit the layout.
+    fn encode_stat(&self, sys: Sys, stat: &Statx, out: &mut StatBytes) -> Result<usize, Errno>;
+
+    // 4. Trampoline.
+
+    /// Where it is mapped in each tracee; page aligned, out of the way of everything a program maps.
+    fn trampoline_address(&self) -> u64;
+
+    /// Its code: a syscall instruction, then [`DONE_NUMBER`] with the first one's result as first argument,
+    /// then an instruction that traps.
+    fn trampoline_code(&self) -> &'static [u8];
+
+    /// What a program counter is when the kernel runs the trampoline's first call, relative to its begin.
+    fn trampoline_return(&self) -> u64;
+
+    /// Position independent code that opens a file, maps `code_len` bytes of it executable at
+    /// [`Abi::trampoline_address`] and `data_len` bytes following it (in the file and in memory) writable, closes
+    /// it and issues [`DONE_NUMBER`] with the address or an error as first argument. The path, terminated by 0,
+    /// is put behind the code by the caller. Written to `out`; returns its length.
+    fn bootstrap_code(&self, code_len: u32, data_len: u32, out: &mut [u8; BOOTSTRAP_MAX]) -> usize;
+}
+
+/// Largest bootstrap code of any CPU, in bytes, without the path.
+pub const BOOTSTRAP_MAX: usize = 256;

@@ -1,0 +1,1 @@
+//! The coverage list, `docs/COVERAGE.md`, made from the table.

@@ -1,0 +1,1 @@
+//! Calls as text, for the log.

@@ -1,0 +1,176 @@
+//! The table of calls.
+
+use super::{Arg::*, Call, Row, Stop};
+use crate::policy::{self, Outcome, Tracee};
+
+/// `O_CREAT | __O_TMPFILE` (`include/uapi/asm-generic/fcntl.h`): an open with one of these may make an inode.
+pub const MAY_CREATE: u64 = 0o100 | 0o20000000;
+
+macro_rules! calls {
+    ($($sys:ident $name:literal ($($arg:ident),*) $stop:expr, $theme:ident :: $handler:ident, $note:literal;)*) => {
+        /// A syscall, named without its CPU. Calls that differ in the width of a field are different ones.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[allow(missing_docs)]
+        #[repr(u16)]
+        pub enum Sys { $($sys),* }
+
+        /// All rows, in the order of [`Sys`].
+        pub static ROWS: &[Row] = &[$(Row {
+            sys: Sys::$sys,
+            name: $name,
+            args: &[$($arg),*],
+            stop: $stop,
+            handler: concat!(stringify!($theme), "::", stringify!($handler)),
+            note: $note,
+        }),*];
+
+        /// Runs the handler of a call.
+        pub async fn dispatch<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+            match call.sys {
+                $(Sys::$sys => policy::$theme::$handler(tracee, call).await,)*
+            }
+        }
+    };
+}
+
+impl Sys {
+    /// Its row.
+    pub fn row(self) -> &'static Row {
+        // The table is made by the same macro as the enum, so the index is in range.
+        &ROWS[self as usize]
+    }
+}
+
+use Stop::{Always, Never, OneOf, Opening};
+
+calls! {
+    // Ownership: policy/ownership.rs
+    Chown "chown" (Path, Id, Id) Always, ownership::chown, "";
+    Lchown "lchown" (Link, Id, Id) Always, ownership::chown, "";
+    Fchown "fchown" (Fd, Id, Id) Always, ownership::chown, "";
+    Fchownat "fchownat" (Dirfd, Path, Id, Id, AtFlags) Always, ownership::chown, "";
+    Chown16 "chown" (Path, Id16, Id16) Always, ownership::chown, "16-bit ids";
+    Lchown16 "lchown" (Link, Id16, Id16) Always, ownership::chown, "16-bit ids";
+    Fchown16 "fchown" (Fd, Id16, Id16) Always, ownership::chown, "16-bit ids";
+
+    // Mode: policy/mode.rs
+    Chmod "chmod" (Path, Mode) Always, mode::chmod, "";
+    Fchmod "fchmod" (Fd, Mode) Always, mode::chmod, "";
+    Fchmodat "fchmodat" (Dirfd, Path, Mode) Always, mode::chmod, "";
+    Fchmodat2 "fchmodat2" (Dirfd, Path, Mode, AtFlags) Always, mode::chmod, "";
+    Umask "umask" (Mode) Always, mode::umask, "remembered, because files are made with more permissions than asked for";
+
+    // Questions: policy/questions.rs
+    Stat "stat" (Path, StatBuf) Always, questions::stat, "";
+    Lstat "lstat" (Link, StatBuf) Always, questions::stat, "";
+    Fstat "fstat" (Fd, StatBuf) Always, questions::stat, "";
+    Newfstatat "newfstatat" (Dirfd, Path, StatBuf, AtFlags) Always, questions::stat, "";
+    Statx "statx" (Dirfd, Path, AtFlags, Mask, Out) Always, questions::statx, "";
+    Getdents "getdents" (Fd, Out, Length) Always, directory::getdents, "d_type of faked nodes";
+    Getdents64 "getdents64" (Fd, Out, Length) Always, directory::getdents64, "d_type of faked nodes";
+
+    // Devices: policy/devices.rs
+    Mknod "mknod" (Link, Mode, Dev) Always, devices::mknod, "a faked node is a regular file on disk";
+    Mknodat "mknodat" (Dirfd, Link, Mode, Dev) Always, devices::mknod, "a faked node is a regular file on disk";
+
+    // Creation: policy/creation.rs
+    Open "open" (Path, OpenFlags, Mode) Opening, creation::open, "";
+    Openat "openat" (Dirfd, Path, OpenFlags, Mode) Opening, creation::open, "";
+    Openat2 "openat2" (Dirfd, Path, OpenHow, Length) Always, creation::openat2, "";
+    Creat "creat" (Path, Mode) Always, creation::creat, "";
+    Mkdir "mkdir" (Link, Mode) Always, creation::mkdir, "";
+    Mkdirat "mkdirat" (Dirfd, Link, Mode) Always, creation::mkdir, "";
+    Symlink "symlink" (LinkText, Link) Always, creation::symlink, "";
+    Symlinkat "symlinkat" (LinkText, Dirfd, Link) Always, creation::symlink, "";
+    Link "link" (Link, NewPath) Always, creation::link, "";
+    Linkat "linkat" (Dirfd, Path, NewDirfd, NewPath, AtFlags) Always, creation::link, "";
+    Bind "bind" (Fd, In, Length) Always, creation::bind, "AF_UNIX sockets get an owner; ports below 1024 as the kernel decides for the real user";
+
+    // Lifetime: policy/lifetime.rs
+    Unlink "unlink" (Link) Always, lifetime::unlink, "";
+    Unlinkat "unlinkat" (Dirfd, Link, Flags) Always, lifetime::unlink, "";
+    Rmdir "rmdir" (Link) Always, lifetime::unlink, "";
+    Rename "rename" (Link, NewPath) Always, lifetime::rename, "";
+    Renameat "renameat" (Dirfd, Link, NewDirfd, NewPath) Always, lifetime::rename, "";
+    Renameat2 "renameat2" (Dirfd, Link, NewDirfd, NewPath, Flags) Always, lifetime::rename, "";
+
+    // Access: policy/access.rs
+    Access "access" (Path, Mode) Always, access::access, "";
+    Faccessat "faccessat" (Dirfd, Path, Mode) Always, access::access, "";
+    Faccessat2 "faccessat2" (Dirfd, Path, Mode, AtFlags) Always, access::access, "";
+
+    // Times: policy/times.rs
+    Utime "utime" (Path, In) Always, times::utimes, "";
+    Utimes "utimes" (Path, In) Always, times::utimes, "";
+    Futimesat "futimesat" (Dirfd, Path, In) Always, times::utimes, "";
+    Utimensat "utimensat" (Dirfd, Path, In, AtFlags) Always, times::utimes, "";
+
+    // Extended attributes: policy/xattr.rs
+    Setxattr "setxattr" (Path, Name, In, Length, Flags) Always, xattr::set, "";
+    Lsetxattr "lsetxattr" (Link, Name, In, Length, Flags) Always, xattr::set, "";
+    Fsetxattr "fsetxattr" (Fd, Name, In, Length, Flags) Always, xattr::set, "";
+    Setxattrat "setxattrat" (Dirfd, Path, AtFlags, Name, In, Length) Always, xattr::set_at, "";
+    Getxattr "getxattr" (Path, Name, Out, Length) Always, xattr::get, "";
+    Lgetxattr "lgetxattr" (Link, Name, Out, Length) Always, xattr::get, "";
+    Fgetxattr "fgetxattr" (Fd, Name, Out, Length) Always, xattr::get, "";
+    Getxattrat "getxattrat" (Dirfd, Path, AtFlags, Name, In, Length) Always, xattr::get_at, "";
+    Listxattr "listxattr" (Path, Out, Length) Always, xattr::list, "";
+    Llistxattr "llistxattr" (Link, Out, Length) Always, xattr::list, "";
+    Flistxattr "flistxattr" (Fd, Out, Length) Always, xattr::list, "";
+    Listxattrat "listxattrat" (Dirfd, Path, AtFlags, Out, Length) Always, xattr::list, "";
+    Removexattr "removexattr" (Path, Name) Always, xattr::remove, "";
+    Lremovexattr "lremovexattr" (Link, Name) Always, xattr::remove, "";
+    Fremovexattr "fremovexattr" (Fd, Name) Always, xattr::remove, "";
+    Removexattrat "removexattrat" (Dirfd, Path, AtFlags, Name) Always, xattr::remove, "";
+
+    // Identity: policy/identity.rs
+    Getuid "getuid" () Always, identity::getuid, "";
+    Geteuid "geteuid" () Always, identity::geteuid, "";
+    Getgid "getgid" () Always, identity::getgid, "";
+    Getegid "getegid" () Always, identity::getegid, "";
+    Getresuid "getresuid" (Out, Out, Out) Always, identity::getresuid, "";
+    Getresgid "getresgid" (Out, Out, Out) Always, identity::getresgid, "";
+    Setuid "setuid" (Id) Always, identity::setuid, "";
+    Setgid "setgid" (Id) Always, identity::setgid, "";
+    Setreuid "setreuid" (Id, Id) Always, identity::setreuid, "";
+    Setregid "setregid" (Id, Id) Always, identity::setregid, "";
+    Setresuid "setresuid" (Id, Id, Id) Always, identity::setresuid, "";
+    Setresgid "setresgid" (Id, Id, Id) Always, identity::setresgid, "";
+    Setfsuid "setfsuid" (Id) Always, identity::setfsuid, "";
+    Setfsgid "setfsgid" (Id) Always, identity::setfsgid, "";
+    Getgroups "getgroups" (Count, Out) Always, identity::getgroups, "";
+    Setgroups "setgroups" (Count, In) Always, identity::setgroups, "";
+
+    // Capabilities: policy/capabilities.rs
+    Capget "capget" (In, Out) Always, capabilities::capget, "";
+    Capset "capset" (In, Out) Always, capabilities::capset, "";
+    Prctl "prctl" (Op, Operand, Operand, Operand, Operand) OneOf(Op, policy::process::PRCTLS), process::prctl, "";
+
+    // Other rights of root: policy/privileged.rs
+    Sethostname "sethostname" (In, Length) Always, privileged::accept_name, "";
+    Setdomainname "setdomainname" (In, Length) Always, privileged::accept_name, "";
+    Settimeofday "settimeofday" (In, In) Always, privileged::settimeofday, "";
+    ClockSettime "clock_settime" (Int, In) Always, privileged::clock_settime, "";
+    Adjtimex "adjtimex" (In) Always, privileged::adjtimex, "";
+    ClockAdjtime "clock_adjtime" (Int, In) Always, privileged::adjtimex, "";
+    Setpriority "setpriority" (Op, Pid, Int) Always, privileged::setpriority, "";
+    SchedSetscheduler "sched_setscheduler" (Pid, Int, In) Always, privileged::or_pretend, "";
+    SchedSetparam "sched_setparam" (Pid, In) Always, privileged::or_pretend, "";
+    SchedSetattr "sched_setattr" (Pid, In, Flags) Always, privileged::or_pretend, "";
+    IoprioSet "ioprio_set" (Op, Pid, Int) Always, privileged::or_pretend, "";
+    Mlock "mlock" (In, Length) Always, privileged::mlock, "";
+    Mlock2 "mlock2" (In, Length, Flags) Always, privileged::mlock, "";
+    Mlockall "mlockall" (Flags) Always, privileged::mlock, "";
+    Setrlimit "setrlimit" (Op, In) Always, privileged::setrlimit, "";
+    Prlimit64 "prlimit64" (Pid, Op, In, Out) Always, privileged::prlimit, "";
+    Ioctl "ioctl" (Fd, Op, Operand) OneOf(Op, policy::inode_flags::IOCTLS), inode_flags::ioctl, "";
+
+    // What would go around us: policy/evasion.rs
+    Seccomp "seccomp" (Op, Flags, In) Always, evasion::seccomp, "a filter of the tracee would kill our own calls: pretended";
+    IoUringSetup "io_uring_setup" (Int, In) Always, evasion::not_implemented, "goes around seccomp and ptrace";
+
+    // Issued by the policy itself.
+    Close "close" (Fd) Never, tools::pass, "";
+    Execve "execve" (Path, In, In) Never, tools::pass, "set-user-ID and the auxv are seen to after the exec";
+    Execveat "execveat" (Dirfd, Path, In, In, AtFlags) Never, tools::pass, "set-user-ID and the auxv are seen to after the exec";
+}

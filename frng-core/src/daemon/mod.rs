@@ -1,0 +1,1 @@
+//! The unprivileged process that traces: starting it, talking to it, ending it.

@@ -1,0 +1,31 @@
+//! The neutral part of frng: everything that is the same on every CPU.
+//!
+//! - [`call`]: the neutral call model, one table of all calls frng knows;
+//! - [`arch`]: the questions a CPU's crate answers;
+//! - [`policy`]: what each call does to a fooled process, written once for every engine;
+//! - [`lie`], [`inode`], [`creds`]: what is remembered of files and threads;
+//! - `tracer`, `daemon`, `state`, `log` (feature `std`): the process that does it.
+//!
+//! Without the feature `std` the crate allocates nothing and needs no operating system library, so that
+//! the policy can run inside a tracee.
+#![cfg_attr(not(feature = "std"), no_std)]
+
+pub mod arch;
+pub mod call;
+pub mod creds;
+pub mod errno;
+pub mod inode;
+pub mod lie;
+pub mod policy;
+pub mod stat;
+
+#[cfg(feature = "std")]
+pub mod daemon;
+#[cfg(feature = "std")]
+pub mod filter;
+#[cfg(feature = "std")]
+pub mod log;
+#[cfg(feature = "std")]
+pub mod state;
+#[cfg(feature = "std")]
+pub mod tracer;

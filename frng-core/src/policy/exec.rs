@@ -1,0 +1,1 @@
+//! What exec does to credentials: `security/commoncap.c`, execve(2).

@@ -1,0 +1,30 @@
+//! What each call does to a fooled process, written once.
+//!
+//! A handler is a straight-line `async fn` over [`Tracee`]: it asks the kernel in the tracee's name, reads and
+//! writes its memory, looks into the table of lies and its credentials. In the tracer an `.await` is "let the
+//! tracee run until its next stop"; in an engine that runs inside the tracee every future is ready at once.
+//!
+//! One theme a file: to learn what happens on `fchownat`, open `ownership.rs`.
+
+pub mod access;
+pub mod capabilities;
+pub mod creation;
+pub mod devices;
+pub mod directory;
+pub mod evasion;
+pub mod exec;
+pub mod identity;
+pub mod inode_flags;
+pub mod lifetime;
+pub mod mode;
+pub mod ownership;
+pub mod privileged;
+pub mod process;
+pub mod questions;
+pub mod times;
+pub mod tools;
+mod tracee;
+pub mod view;
+pub mod xattr;
+
+pub use tracee::{Answer, Outcome, PATH_MAX, Process, SCRATCH_LEN, Settings, Tracee, TraceeExt, UnknownOwner};

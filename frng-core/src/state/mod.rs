@@ -1,0 +1,1 @@
+//! The lies of a daemon and the file they are kept in.

@@ -1,0 +1,54 @@
+//! The tracer: lets tracees run from stop to stop and runs their handlers.
+
+use std::sync::mpsc::{Receiver, Sender};
+
+use crate::policy::Settings;
+
+/// How tracees are made to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// At every syscall, twice.
+    Ptrace,
+    /// Where a seccomp filter says so.
+    Seccomp,
+}
+
+/// What another thread of the daemon wants from the tracer. After sending one, call [`ring`].
+pub enum Order {
+    /// Take on a process that waits for the reply and will then install the filter and exec.
+    Attach(Attach),
+    /// Write the list of tracked processes to the log.
+    Dump,
+    /// Nothing but: look whether the daemon is idle.
+    Check,
+}
+
+/// See [`Order::Attach`].
+pub struct Attach {
+    /// The process; it has one thread.
+    pub pid: i32,
+    /// How to trace it and its descendants.
+    pub engine: Engine,
+    /// Its settings.
+    pub settings: Settings,
+    /// Answered once the process is traced.
+    pub reply: Sender<Result<Attached, String>>,
+}
+
+/// What an attached process must know to install its filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// Every open must stop, because faked devices exist.
+    pub stop_at_every_open: bool,
+}
+
+/// Ends the tracer's wait so that it looks for orders.
+pub fn ring() -> std::io::Result<()> {
+    unimplemented_ring()
+}
+fn unimplemented_ring() -> std::io::Result<()> {
+    Ok(())
+}
+
+/// The receiving side of [`Order`].
+pub type Orders = Receiver<Order>;
