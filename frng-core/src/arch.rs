@@ -157,11 +157,24 @@ pub trait Abi: Sync {
     /// What a program counter is when the kernel runs the trampoline's first call, relative to its begin.
     fn trampoline_return(&self) -> u64;
 
-    /// Position independent code that opens a file, maps `code_len` bytes of it executable at
-    /// [`Abi::trampoline_address`] and `data_len` bytes following it (in the file and in memory) writable, closes
-    /// it and issues [`DONE_NUMBER`] with the address or an error as first argument. The path, terminated by 0,
-    /// is put behind the code by the caller. Written to `out`; returns its length.
-    fn bootstrap_code(&self, code_len: u32, data_len: u32, out: &mut [u8; BOOTSTRAP_MAX]) -> usize;
+    /// Position independent code that opens a file, maps its code executable at [`Abi::trampoline_address`] and its
+    /// data writable right behind, both shared and `MAP_FIXED_NOREPLACE`, closes it and issues [`DONE_NUMBER`] with
+    /// the address or the first error as first argument. The caller puts the path, terminated by 0, directly behind
+    /// the code. Written to `out`; returns its length.
+    fn bootstrap_code(&self, layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) -> usize;
+}
+
+/// Where in the trampoline's file an ABI finds its code and the data, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct TrampolineLayout {
+    /// Begin of the code.
+    pub code_offset: u64,
+    /// Its length, whole pages.
+    pub code_len: u64,
+    /// Begin of the data.
+    pub data_offset: u64,
+    /// Its length, whole pages.
+    pub data_len: u64,
 }
 
 /// Largest bootstrap code of any CPU, in bytes, without the path.
