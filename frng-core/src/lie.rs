@@ -76,14 +76,27 @@ pub trait LieTable {
     /// What the table holds.
     fn kinds(&self) -> Kinds;
 
-    /// Copies the value of an xattr that is a lie to `buf` as far as it fits and returns its full length.
+    /// Calls `each` with the value of an xattr that is a lie, piece by piece in order (an empty value may have no
+    /// piece at all), and returns its full length in bytes. Values have up to 65536 bytes, so that nobody has to
+    /// hold one as a whole.
     ///
     /// # Errors
     /// `ENODATA` if there is no lie about this name.
-    fn xattr(&self, inode: &InodeId, name: &[u8], buf: &mut [u8]) -> Result<usize, Errno>;
+    fn xattr(&self, inode: &InodeId, name: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<usize, Errno>;
 
-    /// Remembers an xattr. The inode must have a lie already.
-    fn set_xattr(&self, inode: &InodeId, name: &[u8], value: &[u8]) -> Result<(), Errno>;
+    /// Remembers an xattr of `len` bytes, replacing one of the same name. The inode must have a lie already.
+    /// `fill` is called with room for the value, piece by piece in order, until all of `len` is filled. It may be
+    /// slow and must not run while others are locked out. If it fails nothing changes.
+    ///
+    /// # Errors
+    /// What `fill` fails with; `ENOSPC` if there is no room in the table; `ENODATA` if the inode has no lie.
+    fn set_xattr(
+        &self,
+        inode: &InodeId,
+        name: &[u8],
+        len: usize,
+        fill: &mut dyn FnMut(&mut [u8]) -> Result<(), Errno>,
+    ) -> Result<(), Errno>;
 
     /// Forgets an xattr; `ENODATA` if there was none.
     fn remove_xattr(&self, inode: &InodeId, name: &[u8]) -> Result<(), Errno>;
