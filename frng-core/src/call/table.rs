@@ -74,10 +74,10 @@ calls! {
     Mknodat "mknodat" (Dirfd, Link, Mode, Dev) Always, devices::mknod, "a faked node is a regular file on disk";
 
     // Creation: policy/creation.rs
-    Open "open" (Path, OpenFlags, Mode) Opening, creation::open, "";
-    Openat "openat" (Dirfd, Path, OpenFlags, Mode) Opening, creation::open, "";
-    Openat2 "openat2" (Dirfd, Path, OpenHow, Length) Always, creation::openat2, "";
-    Creat "creat" (Path, Mode) Always, creation::creat, "";
+    Open "open" (Path, OpenFlags, Mode) Opening, opening::open, "";
+    Openat "openat" (Dirfd, Path, OpenFlags, Mode) Opening, opening::open, "";
+    Openat2 "openat2" (Dirfd, Path, OpenHow, Length) Always, opening::openat2, "";
+    Creat "creat" (Path, Mode) Always, opening::creat, "";
     Mkdir "mkdir" (Link, Mode) Always, creation::mkdir, "";
     Mkdirat "mkdirat" (Dirfd, Link, Mode) Always, creation::mkdir, "";
     Symlink "symlink" (LinkText, Link) Always, creation::symlink, "";
@@ -171,6 +171,8 @@ calls! {
 
     // Issued by the policy itself.
     Close "close" (Fd) Never, tools::pass, "";
+    Fcntl "fcntl" (Fd, Op, Operand) Never, tools::pass, "";
+    Readlinkat "readlinkat" (Dirfd, Link, Out, Length) Never, tools::pass, "";
     Execve "execve" (Path, In, In) Never, tools::pass, "set-user-ID and the auxv are seen to after the exec";
     Execveat "execveat" (Dirfd, Path, In, In, AtFlags) Never, tools::pass, "set-user-ID and the auxv are seen to after the exec";
 }

@@ -1,14 +1,66 @@
-//! unlink(2), rmdir(2), rename(2): a lie dies with its inode.
+//! Names that go: unlink(2), rmdir(2), rename(2). A lie dies with its inode.
+//!
+//! While an inode without a name is open its lie is still told ([`LieTable::orphan`]). Whether it is open cannot be
+//! seen from here. Where inodes have birth times a forgotten orphan does no harm: a later inode with its number is
+//! told apart. Where they have none, creation looks at `orphans_without_birth`.
 
-use super::{Answer, Outcome, Tracee};
-use crate::call::Call;
+use super::{Answer, Outcome, Tracee, TraceeExt};
+use crate::call::{Arg, Call};
+use crate::lie::{Lie, LieTable};
+use crate::stat::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, Statx};
 
-/// Not decided yet.
-pub async fn unlink<T: Tracee>(_tracee: &T, _call: &Call) -> Outcome {
-    Ok(Answer::Pass)
+/// unlink, unlinkat and rmdir.
+pub async fn unlink<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    if tracee.lies().kinds().all == 0 {
+        return Ok(Answer::Pass);
+    }
+    let Ok(real) = tracee.stat(call.file().no_follow()).await else {
+        return Ok(Answer::Pass);
+    };
+    let Some(lie) = dying(tracee, &real) else {
+        return Ok(Answer::Pass);
+    };
+    let result = tracee.run(call).await?;
+    bury(tracee, &real, &lie);
+    Ok(Answer::Value(result))
 }
 
-/// Not decided yet.
-pub async fn rename<T: Tracee>(_tracee: &T, _call: &Call) -> Outcome {
-    Ok(Answer::Pass)
+/// rename, renameat and renameat2: the lie of what the new name was before dies.
+pub async fn rename<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    // A row without flags answers 0.
+    let keeps_all = call.int(Arg::Flags) & (libc::RENAME_EXCHANGE | libc::RENAME_NOREPLACE) != 0;
+    if keeps_all || tracee.lies().kinds().all == 0 {
+        return Ok(Answer::Pass);
+    }
+    let Ok(old) = tracee.stat(call.destination()).await else {
+        return Ok(Answer::Pass);
+    };
+    let Some(lie) = dying(tracee, &old) else {
+        return Ok(Answer::Pass);
+    };
+    if tracee.stat(call.file()).await.is_ok_and(|new| new.id() == old.id()) {
+        // Two names of one inode: rename does nothing.
+        return Ok(Answer::Pass);
+    }
+    let result = tracee.run(call).await?;
+    bury(tracee, &old, &lie);
+    Ok(Answer::Value(result))
+}
+
+/// The lie of an inode that goes with the name it was found by.
+fn dying<T: Tracee>(tracee: &T, real: &Statx) -> Option<Lie> {
+    // Directories have no other names, but links from below.
+    if real.file_type() != S_IFDIR && real.nlink > 1 {
+        return None;
+    }
+    tracee.lies().get(&real.id())
+}
+
+/// The inode has lost its name.
+fn bury<T: Tracee>(tracee: &T, real: &Statx, lie: &Lie) {
+    match lie.mode & S_IFMT {
+        // Never open but with O_PATH, which nobody keeps to look at what is deleted.
+        S_IFLNK | S_IFCHR | S_IFBLK => tracee.lies().forget(&real.id()),
+        _ => tracee.lies().orphan(&real.id()),
+    }
 }

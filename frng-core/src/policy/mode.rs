@@ -1,14 +1,49 @@
 //! chmod(2) and umask(2).
 
-use super::{Answer, Outcome, Tracee};
-use crate::call::Call;
+use super::view;
+use super::{Answer, Outcome, Process, Tracee, TraceeExt};
+use crate::call::{Arg, Call};
+use crate::errno::Errno;
+use crate::lie::Lie;
+use crate::stat::{S_IFLNK, S_IFMT, S_ISGID};
 
-/// Not decided yet.
-pub async fn chmod<T: Tracee>(_tracee: &T, _call: &Call) -> Outcome {
-    Ok(Answer::Pass)
+/// chmod, fchmod, fchmodat and fchmodat2. `fs/open.c: chmod_common`, `fs/attr.c: setattr_prepare`.
+///
+/// The real call is made with bits that leave the file usable: so the change time moves, a read-only filesystem or a
+/// descriptor without a file is found out, and execute permission is what it shall be.
+pub async fn chmod<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    let file = call.file();
+    if file.flags & !(libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH) != 0 {
+        return Ok(Answer::Pass);
+    }
+    let real = tracee.stat(file).await?;
+    if real.file_type() == S_IFLNK || view::is_immutable(&real) {
+        // EOPNOTSUPP and EPERM, for root too.
+        return Ok(Answer::Pass);
+    }
+    let seen = view::seen(tracee, &real);
+    if !view::is_owner_or_capable(tracee, &seen) {
+        return Err(Errno::EPERM);
+    }
+    let mut mode = seen.mode & S_IFMT | call.int(Arg::Mode) & 0o7777;
+    if !view::in_group_or_capable(tracee, seen.gid) {
+        mode &= !S_ISGID;
+    }
+    let permissions = view::real_permissions(mode);
+    let mut on_disk = real;
+    match tracee.run(&call.with(Arg::Mode, u64::from(permissions))).await {
+        Ok(_) => on_disk.mode = (real.file_type() | permissions) as u16,
+        // The file is another real user's.
+        Err(Errno::EPERM | Errno::EACCES) => {}
+        Err(error) => return Err(error),
+    }
+    view::show(tracee, &on_disk, Lie { mode, ..seen })?;
+    Ok(Answer::Value(0))
 }
 
-/// Not decided yet.
-pub async fn umask<T: Tracee>(_tracee: &T, _call: &Call) -> Outcome {
+/// umask(2): remembered, because files are made with more permissions than asked for.
+pub async fn umask<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    let umask = call.int(Arg::Mode) & 0o777;
+    tracee.set_process(Process { umask, ..tracee.process() });
     Ok(Answer::Pass)
 }

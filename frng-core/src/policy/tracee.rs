@@ -106,6 +106,16 @@ pub trait Tracee {
     /// Its own call, because an engine may know a way without a stop.
     async fn stat(&self, file: FileRef) -> Result<Statx, Errno>;
 
+    /// The `O_*` flags of an open descriptor, as `fcntl(F_GETFL)` tells them.
+    ///
+    /// Its own call, because an engine may know a way without a stop (`/proc/PID/fdinfo`).
+    ///
+    /// # Errors
+    /// `EBADF`.
+    async fn descriptor_flags(&self, fd: i32) -> Result<u32, Errno> {
+        self.syscall(Sys::Fcntl, [fd as u64, libc::F_GETFL as u64, 0, 0, 0, 0]).await.map(|flags| flags as u32)
+    }
+
     /// Copies the tracee's memory; all or `EFAULT`.
     fn read(&self, from: TraceeAddr, to: &mut [u8]) -> Result<(), Errno>;
 
@@ -134,6 +144,7 @@ pub const SCRATCH_LEN: usize = 3 * 4096;
 pub const PATH_MAX: usize = 4096;
 
 /// Conveniences over the primitives; the same for every engine.
+#[allow(async_fn_in_trait)]
 pub trait TraceeExt: Tracee {
     /// Lets the program's call, perhaps with other arguments, run now and returns its result.
     async fn run(&self, call: &Call) -> Result<u64, Errno> {

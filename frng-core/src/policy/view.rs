@@ -1,8 +1,10 @@
-//! What is shown of an inode: the truth with its lie laid over it.
+//! What is shown of an inode: the truth with its lie laid over it; and the kernel's rules about who may change it.
 
-use super::{Tracee, UnknownOwner};
+use super::{Tracee, TraceeExt, UnknownOwner};
+use crate::creds::{CAP_FOWNER, CAP_FSETID};
+use crate::errno::Errno;
 use crate::lie::{Lie, LieTable};
-use crate::stat::{S_IFBLK, S_IFCHR, S_IFMT, S_IFREG, Statx, split_dev};
+use crate::stat::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG, S_IXUGO, Statx, split_dev};
 
 /// Owner, group, mode and device number shown of an inode, whether it has a lie or not.
 pub fn seen<T: Tracee>(tracee: &T, real: &Statx) -> Lie {
@@ -39,15 +41,44 @@ pub fn overlay(real: &Statx, seen: &Lie) -> Statx {
     shown
 }
 
+/// From now on shows an inode, which on disk is `real`, as `shown`. Nothing is remembered if it is shown so
+/// without a lie.
+///
+/// # Errors
+/// Those of [`LieTable::put`].
+pub fn show<T: Tracee>(tracee: &T, real: &Statx, shown: Lie) -> Result<(), Errno> {
+    let (lies, id) = (tracee.lies(), real.id());
+    if lies.get(&id).is_none() && unknown(tracee, real) == shown {
+        return Ok(());
+    }
+    lies.put(&id, shown)?;
+    if real.nlink == 0 {
+        // Deleted but open, or made by O_TMPFILE: it may be gone with its last descriptor.
+        lies.orphan(&id);
+    }
+    Ok(())
+}
+
 /// The permission bits an inode gets on disk while `mode` is shown: its owner, who is the real user, can always
 /// go on working with it, and it can be executed if anybody may execute it. Set-ID bits are never real.
 pub fn real_permissions(mode: u32) -> u32 {
     let permissions = mode & 0o777;
-    if mode & S_IFMT == crate::stat::S_IFDIR {
-        permissions | 0o700
-    } else if permissions & 0o111 != 0 {
-        permissions | 0o700
-    } else {
-        permissions | 0o600
-    }
+    if mode & S_IFMT == S_IFDIR || permissions & S_IXUGO != 0 { permissions | 0o700 } else { permissions | 0o600 }
+}
+
+/// Whether the kernel refuses any change of this inode's attributes, even to root (chattr(1) +i, +a).
+pub fn is_immutable(real: &Statx) -> bool {
+    const ATTR_IMMUTABLE_OR_APPEND: u64 = (libc::STATX_ATTR_IMMUTABLE | libc::STATX_ATTR_APPEND) as u64;
+    real.attributes & ATTR_IMMUTABLE_OR_APPEND != 0
+}
+
+/// `fs/inode.c: inode_owner_or_capable`.
+pub fn is_owner_or_capable<T: Tracee>(tracee: &T, seen: &Lie) -> bool {
+    let creds = tracee.creds();
+    creds.uid.fs == seen.uid || creds.has(CAP_FOWNER)
+}
+
+/// Whether the thread may give a file of this group its set-group-ID bit. `fs/attr.c: in_group_or_capable`.
+pub fn in_group_or_capable<T: Tracee>(tracee: &T, gid: u32) -> bool {
+    tracee.in_group(gid) || tracee.creds().has(CAP_FSETID)
 }
