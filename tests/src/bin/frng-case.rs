@@ -1,0 +1,33 @@
+//! Runs one conformance case in the current directory and prints what the program saw.
+
+use std::process::ExitCode;
+
+use frng_tests::{cases, roles, stage};
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().collect();
+    let words: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
+    match words[..] {
+        ["list"] => {
+            for case in cases::all() {
+                println!("{}", case.name());
+            }
+            ExitCode::SUCCESS
+        }
+        ["run", name] => match cases::all().find(|case| case.name() == name) {
+            Some(case) => {
+                stage::open_the_curtain();
+                (case.play)();
+                ExitCode::SUCCESS
+            }
+            None => usage(&format!("no case is named {name}")),
+        },
+        ["role", role, ..] => roles::play(role, &words[2..]),
+        _ => usage("usage: frng-case list | run NAME"),
+    }
+}
+
+fn usage(message: &str) -> ExitCode {
+    eprintln!("frng-case: {message}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,94 @@
+//! The cases, one file per theme. A case's doc comment says what is at stake where its name can't.
+
+pub mod access;
+pub mod capabilities;
+pub mod creation;
+pub mod devices;
+pub mod dirents;
+pub mod dropped;
+pub mod exec;
+pub mod frng_only;
+pub mod identity;
+pub mod lifetime;
+pub mod mode;
+pub mod odds;
+pub mod ownership;
+pub mod process;
+pub mod questions;
+pub mod times;
+pub mod xattr;
+pub mod xattr_acl;
+
+/// One small program, named by what it asserts.
+pub struct Case {
+    module: &'static str,
+    function: &'static str,
+    /// The program: it prints what it sees.
+    pub play: fn(),
+    /// What it must print, where real root cannot be asked.
+    pub expected: Option<&'static str>,
+}
+
+impl Case {
+    /// `theme::what_it_asserts`.
+    pub fn name(&self) -> String {
+        let theme = self.module.rsplit("::").next().unwrap_or(self.module);
+        format!("{theme}::{}", self.function)
+    }
+}
+
+/// Lists a theme's cases. A case that is forgotten here is dead code, which the compiler reports.
+macro_rules! cases {
+    ($($function:ident),* $(,)?) => {
+        /// This theme's cases.
+        pub const CASES: &[crate::cases::Case] = &[$(crate::cases::Case {
+            module: module_path!(),
+            function: stringify!($function),
+            play: $function,
+            expected: None,
+        }),*];
+    };
+}
+use cases;
+
+impl Case {
+    const fn expecting(
+        module: &'static str,
+        function: &'static str,
+        play: fn(),
+        expected: &'static str,
+    ) -> Self {
+        Self {
+            module,
+            function,
+            play,
+            expected: Some(expected),
+        }
+    }
+}
+
+/// Every case of every theme.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    [
+        ownership::CASES,
+        mode::CASES,
+        questions::CASES,
+        dirents::CASES,
+        devices::CASES,
+        identity::CASES,
+        capabilities::CASES,
+        process::CASES,
+        dropped::CASES,
+        exec::CASES,
+        creation::CASES,
+        lifetime::CASES,
+        access::CASES,
+        times::CASES,
+        xattr::CASES,
+        xattr_acl::CASES,
+        odds::CASES,
+        frng_only::CASES,
+    ]
+    .into_iter()
+    .flatten()
+}

@@ -1,0 +1,184 @@
+//! What a program that gave up root is refused, as far as its own acts go: not whether it may reach a
+//! file, but whether it may change what it reached.
+
+use libc::{AT_FDCWD, S_IFCHR, makedev};
+
+use super::cases;
+use crate::seen::show;
+use crate::stage::{as_user, dir, file};
+use crate::sys::NULL;
+
+cases![
+    chown_of_ones_own_file_is_eperm,
+    chown_of_foreign_file_is_eperm,
+    chgrp_to_ones_own_group_works,
+    chmod_of_ones_own_file_works,
+    chmod_of_foreign_file_is_eperm,
+    chmod_to_sgid_of_foreign_group_drops_the_bit,
+    chown_of_own_suid_file_clears_the_bits,
+    write_clears_suid,
+    new_files_belong_to_the_user,
+    mknod_is_eperm,
+    trusted_xattr_is_eperm,
+    security_capability_is_eperm,
+    sethostname_is_eperm,
+    setgroups_is_eperm,
+    chroot_needs_root,
+];
+
+fn chown_of_ones_own_file_is_eperm() {
+    file(c"f");
+    must!(fchownat(AT_FDCWD, c"f", 1000, 1000, 0));
+    as_user(1000, || {
+        let _ = call!(fchownat(AT_FDCWD, c"f", 0, -1, 0));
+        let _ = call!(fchownat(AT_FDCWD, c"f", 1001, 1000, 0));
+        let _ = call!(fchownat(AT_FDCWD, c"f", 1000, 1000, 0));
+        let _ = call!(fchownat(AT_FDCWD, c"f", -1, -1, 0));
+        let _ = call!(fchownat(AT_FDCWD, c"f", -1, 0, 0));
+    });
+    show(c"f");
+}
+
+fn chown_of_foreign_file_is_eperm() {
+    file(c"f");
+    as_user(1000, || {
+        let _ = call!(fchownat(AT_FDCWD, c"f", 1000, 1000, 0));
+        let _ = call!(fchownat(AT_FDCWD, c"f", 0, 0, 0));
+        let _ = call!(fchownat(AT_FDCWD, c"f", -1, -1, 0));
+        let _ = call!(chown(c"f", 1000, -1));
+        let _ = call!(lchown(c"f", 1000, -1));
+        let fd = crate::stage::open_ro(c"f");
+        let _ = call!(fchown(fd, 1000, -1));
+    });
+    show(c"f");
+}
+
+fn chgrp_to_ones_own_group_works() {
+    file(c"f");
+    must!(fchownat(AT_FDCWD, c"f", 1000, 1000, 0));
+    crate::stage::in_child(|| {
+        must!(setgroups(1, &[2000u32]));
+        must!(setresgid(1000, 1000, 1000));
+        must!(setresuid(1000, 1000, 1000));
+        let _ = call!(fchownat(AT_FDCWD, c"f", -1, 2000, 0));
+        show(c"f");
+        let _ = call!(fchownat(AT_FDCWD, c"f", -1, 3000, 0));
+        show(c"f");
+    });
+}
+
+fn chmod_of_ones_own_file_works() {
+    file(c"f");
+    must!(fchownat(AT_FDCWD, c"f", 1000, 1000, 0));
+    as_user(1000, || {
+        let _ = call!(fchmodat(AT_FDCWD, c"f", 0o4750));
+    });
+    show(c"f");
+}
+
+fn chmod_of_foreign_file_is_eperm() {
+    file(c"f");
+    as_user(1000, || {
+        let _ = call!(chmod(c"f", 0o600));
+        let _ = call!(fchmodat(AT_FDCWD, c"f", 0o644));
+        let _ = call!(fchmodat2(AT_FDCWD, c"f", 0o644, 0));
+        let fd = crate::stage::open_ro(c"f");
+        let _ = call!(fchmod(fd, 0o600));
+    });
+    show(c"f");
+}
+
+fn chmod_to_sgid_of_foreign_group_drops_the_bit() {
+    file(c"f");
+    must!(fchownat(AT_FDCWD, c"f", 1000, 2000, 0));
+    as_user(1000, || {
+        let _ = call!(fchmodat(AT_FDCWD, c"f", 0o6755));
+    });
+    show(c"f");
+}
+
+fn chown_of_own_suid_file_clears_the_bits() {
+    file(c"f");
+    must!(fchownat(AT_FDCWD, c"f", 1000, 1000, 0));
+    must!(fchmodat(AT_FDCWD, c"f", 0o6755));
+    as_user(1000, || {
+        let _ = call!(fchownat(AT_FDCWD, c"f", -1, 1000, 0));
+    });
+    show(c"f");
+}
+
+fn write_clears_suid() {
+    file(c"f");
+    must!(fchownat(AT_FDCWD, c"f", 1000, 1000, 0));
+    must!(fchmodat(AT_FDCWD, c"f", 0o6755));
+    as_user(1000, || {
+        let fd = crate::stage::open_rw(c"f");
+        let _ = call!(write(fd, c"abc", 3));
+    });
+    show(c"f");
+}
+
+fn new_files_belong_to_the_user() {
+    dir(c"d");
+    must!(fchmodat(AT_FDCWD, c"d", 0o777));
+    as_user(1000, || {
+        file(c"d/f");
+        dir(c"d/d");
+        crate::stage::symlink(c"f", c"d/l");
+    });
+    show(c"d/f");
+    show(c"d/d");
+    show(c"d/l");
+}
+
+fn mknod_is_eperm() {
+    must!(fchmodat(AT_FDCWD, c".", 0o777));
+    as_user(1000, || {
+        let _ = call!(mknod(c"n", S_IFCHR | 0o600, makedev(1, 3)));
+        let _ = call!(mknodat(AT_FDCWD, c"n", S_IFCHR | 0o600, makedev(1, 3)));
+        show(c"n");
+    });
+}
+
+fn trusted_xattr_is_eperm() {
+    file(c"f");
+    must!(fchownat(AT_FDCWD, c"f", 1000, 1000, 0));
+    must!(setxattr(c"f", c"trusted.a", c"v", 1, 0));
+    as_user(1000, || {
+        let mut value = [0u8; 8];
+        let _ = call!(setxattr(c"f", c"trusted.b", c"v", 1, 0));
+        let _ = call!(getxattr(c"f", c"trusted.a", &mut value, 8));
+        let _ = call!(removexattr(c"f", c"trusted.a"));
+        let _ = call!(listxattr(c"f", NULL, 0));
+    });
+}
+
+fn security_capability_is_eperm() {
+    file(c"f");
+    must!(fchownat(AT_FDCWD, c"f", 1000, 1000, 0));
+    as_user(1000, || {
+        let blob = super::xattr::vfs_cap(1);
+        let _ = call!(setxattr(c"f", c"security.capability", &blob, 20, 0));
+        let _ = call!(setxattr(c"f", c"security.other", c"v", 1, 0));
+    });
+}
+
+/// The length is bad in any case, so that nothing can come of it.
+fn sethostname_is_eperm() {
+    as_user(1000, || {
+        let _ = call!(sethostname(c"x", -1));
+        let _ = call!(setdomainname(c"x", -1));
+    });
+}
+
+fn setgroups_is_eperm() {
+    as_user(1000, || {
+        let _ = call!(setgroups(0, NULL));
+    });
+}
+
+fn chroot_needs_root() {
+    as_user(1000, || {
+        let _ = call!(chroot(c"."));
+    });
+}
