@@ -1,1 +1,12 @@
 //! The lies of a daemon and the file they are kept in.
+
+mod file;
+mod format;
+mod record;
+mod table;
+
+pub(crate) use file::reason;
+pub use file::{Locking, StateFile, read};
+pub use format::{Broken, FORMAT_VERSION, parse, write};
+pub use record::{Record, Xattrs};
+pub use table::Table;
