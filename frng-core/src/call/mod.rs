@@ -62,6 +62,17 @@ impl Call {
         self.sys.row()
     }
 
+    /// Whether this call is one to look at (see [`Stop`]).
+    pub fn stops(&self, every_open: bool) -> bool {
+        match self.row().stop {
+            Stop::Never => false,
+            Stop::Always => true,
+            Stop::AnyBit(kind, bits) => self.word(kind) & bits != 0,
+            Stop::OneOf(kind, values) => values.contains(&self.int(kind)),
+            Stop::Opening => every_open || self.word(Arg::OpenFlags) & table::MAY_CREATE != 0,
+        }
+    }
+
     /// The position of the `nth` argument of a kind.
     fn position(&self, kind: Arg, nth: usize) -> Option<usize> {
         self.row().args.iter().enumerate().filter(|(_, arg)| **arg == kind).nth(nth).map(|(i, _)| i)

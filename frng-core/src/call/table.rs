@@ -165,6 +165,10 @@ calls! {
     Prlimit64 "prlimit64" (Pid, Op, In, Out) Always, privileged::prlimit, "";
     Ioctl "ioctl" (Fd, Op, Operand) OneOf(Op, policy::inode_flags::IOCTLS), inode_flags::ioctl, "";
 
+    // Namespaces: policy/namespaces.rs
+    Unshare "unshare" (Flags) Always, namespaces::enter, "runs as it is";
+    Setns "setns" (Fd, Flags) Always, namespaces::enter, "runs as it is";
+
     // What would go around us: policy/evasion.rs
     Seccomp "seccomp" (Op, Flags, In) Always, evasion::seccomp, "a filter of the tracee would kill our own calls: pretended";
     IoUringSetup "io_uring_setup" (Int, In) Always, evasion::not_implemented, "goes around seccomp and ptrace";

@@ -17,6 +17,7 @@ pub mod identity;
 pub mod inode_flags;
 pub mod lifetime;
 pub mod mode;
+pub mod namespaces;
 pub mod opening;
 pub mod ownership;
 mod parent;

@@ -116,6 +116,9 @@ pub trait Tracee {
         self.syscall(Sys::Fcntl, [fd as u64, libc::F_GETFL as u64, 0, 0, 0, 0]).await.map(|flags| flags as u32)
     }
 
+    /// The process may see other mounts or another root from now on.
+    fn paths_changed(&self);
+
     /// Copies the tracee's memory; all or `EFAULT`.
     fn read(&self, from: TraceeAddr, to: &mut [u8]) -> Result<(), Errno>;
 

@@ -1,6 +1,24 @@
 //! The tracer: lets tracees run from stop to stop and runs their handlers.
+//!
+//! [`Tracer::run`] waits for the next stop of any tracee and lets it run on; `flight` holds a handler that waits for
+//! one; `exec` prepares a program that has just been loaded; `thread` is what a handler sees of its tracee.
+
+mod abi_table;
+mod cpu;
+mod doorbell;
+mod exec;
+mod exec_creds;
+mod flight;
+mod lookup;
+mod ptrace;
+mod run;
+mod thread;
+mod trampoline;
 
 use std::sync::mpsc::{Receiver, Sender};
+
+pub use doorbell::ring;
+pub use run::Tracer;
 
 use crate::policy::Settings;
 
@@ -40,14 +58,6 @@ pub struct Attach {
 pub struct Attached {
     /// Every open must stop, because faked devices exist.
     pub stop_at_every_open: bool,
-}
-
-/// Ends the tracer's wait so that it looks for orders.
-pub fn ring() -> std::io::Result<()> {
-    unimplemented_ring()
-}
-fn unimplemented_ring() -> std::io::Result<()> {
-    Ok(())
 }
 
 /// The receiving side of [`Order`].

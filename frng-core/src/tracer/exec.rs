@@ -1,0 +1,81 @@
+//! A program that has just been loaded: its credentials, its auxv, its trampoline.
+//!
+//! At the exec event the tracee stands before its first instruction. Code that maps the trampoline is put there, run
+//! to its end, and the program's own bytes are put back: one stop more, whatever the program is.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+
+use super::abi_table::AbiTable;
+use super::lookup;
+use super::ptrace::{self, Gone};
+use super::thread::Thread;
+use crate::arch::Registers;
+use crate::errno::Errno;
+
+/// Why a new program cannot be prepared.
+pub enum Failure {
+    /// It has died.
+    Gone,
+    /// This cannot be done with it.
+    Cannot(String),
+}
+
+impl From<Gone> for Failure {
+    fn from(_: Gone) -> Failure {
+        Failure::Gone
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Failure {
+        Failure::Cannot(error.to_string())
+    }
+}
+
+/// A program whose first instructions are replaced for the moment.
+pub struct Bootstrap {
+    memory: File,
+    registers: Registers,
+    pc: u64,
+    original: Vec<u8>,
+}
+
+/// Sees to the credentials of the new program and puts the bootstrap code in place.
+pub fn prepare(thread: &Thread, abis: &'static [AbiTable]) -> Result<Bootstrap, Failure> {
+    let info = ptrace::syscall_info(thread.tid)?;
+    let abi = abis.iter().find(|table| table.abi().audit_arch() == info.audit_arch).ok_or_else(|| {
+        Failure::Cannot(format!(
+            "it is a program for another CPU mode (AUDIT_ARCH {:#x}) that this frng has no support for",
+            info.audit_arch
+        ))
+    })?;
+    thread.abi.set(abi);
+    thread.view.set(lookup::view(thread.tid));
+    let registers = ptrace::registers(thread.tid)?;
+    super::exec_creds::change(thread, abi.abi().sp(&registers));
+    let memory = OpenOptions::new().read(true).write(true).open(format!("/proc/{}/mem", thread.tid))?;
+    let code = thread.world.trampoline.bootstrap(abi.abi());
+    let pc = abi.abi().pc(&registers);
+    let mut original = vec![0; code.len()];
+    memory.read_exact_at(&mut original, pc)?;
+    memory.write_all_at(&code, pc)?;
+    Ok(Bootstrap { memory, registers, pc, original })
+}
+
+impl Bootstrap {
+    /// The code has run to its end with this result: puts the program back to its begin.
+    pub fn finish(&self, thread: &Thread, result: u64) -> Result<(), Failure> {
+        if let Err(errno) = Errno::from_raw(result) {
+            return Err(Failure::Cannot(format!("the trampoline cannot be mapped: {errno}")));
+        }
+        self.memory.write_all_at(&self.original, self.pc)?;
+        let abi = thread.abi.get().abi();
+        let mut registers = self.registers;
+        // The stop is at the entry of a call that is not to be made. A new program finds its registers cleared.
+        abi.replace_call(&mut registers, u32::MAX, [0; 6]);
+        abi.set_result(&mut registers, 0);
+        ptrace::set_registers(thread.tid, &registers)?;
+        Ok(())
+    }
+}

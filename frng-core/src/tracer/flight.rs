@@ -1,0 +1,198 @@
+//! A handler under way: what it waits for, and how its tracee is put back when it ends.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use super::abi_table::AbiTable;
+use super::ptrace::{self, Gone};
+use super::thread::{Request, Thread};
+use crate::arch::Registers;
+use crate::call::Call;
+use crate::errno::Errno;
+use crate::policy::{Answer, Outcome};
+
+/// Where the tracee of a running handler is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// Before the program's own call.
+    Entry,
+    /// After the call that took its place.
+    Exit,
+    /// Before the trampoline's [`crate::arch::DONE_NUMBER`], which is never to run.
+    Done,
+    /// In no call.
+    Outside,
+}
+
+/// The call a handler answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// In neutral form.
+    pub call: Call,
+    /// Its number in the tracee's ABI.
+    pub number: u64,
+    /// Program counter behind its instruction.
+    pub pc: u64,
+    /// Stack pointer.
+    pub sp: u64,
+}
+
+impl Origin {
+    /// Whether this is the same call at the same place, issued again.
+    pub fn is_again(&self, number: u64, pc: u64, sp: u64) -> bool {
+        (self.number, self.pc, self.sp) == (number, pc, sp)
+    }
+}
+
+/// How the tracee has to run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The call in place of the program's own runs; stop at its exit.
+    InPlace,
+    /// A call runs in the trampoline.
+    Injected,
+    /// The handler has ended.
+    Finished(Outcome),
+    /// The handler has ended; the program's own call will be issued again and is to be let through.
+    FinishedAgain,
+}
+
+/// A handler under way.
+pub struct Flight {
+    future: Pin<Box<dyn Future<Output = Outcome>>>,
+    /// The call it answers, if it answers one.
+    pub origin: Option<Origin>,
+    at: At,
+    start: Option<Registers>,
+    blocked: Option<u64>,
+}
+
+impl Flight {
+    /// A handler for a call that has just been entered.
+    pub fn of_call(origin: Origin, future: Pin<Box<dyn Future<Output = Outcome>>>) -> Flight {
+        Flight { future, origin: Some(origin), at: At::Entry, start: None, blocked: None }
+    }
+
+    /// Something to do for a thread stopped outside of any call. Its [`Answer`] does not matter.
+    pub fn outside(future: Pin<Box<dyn Future<Output = Outcome>>>) -> Flight {
+        Flight { future, origin: None, at: At::Outside, start: None, blocked: None }
+    }
+
+    /// The call in place has returned.
+    pub fn at_exit(&mut self) {
+        self.at = At::Exit;
+    }
+
+    /// The call in the trampoline has returned.
+    pub fn at_done(&mut self) {
+        self.at = At::Done;
+    }
+
+    /// The trampoline could not run.
+    pub fn at_fault(&mut self) {
+        self.at = At::Outside;
+    }
+
+    /// Runs the handler until it waits or ends, and sets the tracee's registers accordingly.
+    pub fn advance(&mut self, thread: &Thread) -> Result<Next, Gone> {
+        let mut context = Context::from_waker(Waker::noop());
+        loop {
+            match self.future.as_mut().poll(&mut context) {
+                Poll::Ready(outcome) => return self.finish(thread, outcome),
+                Poll::Pending => {}
+            }
+            match thread.take_request() {
+                Some(request) if self.at == At::Entry => {
+                    self.replace(thread, request)?;
+                    return Ok(Next::InPlace);
+                }
+                Some(request) => {
+                    self.inject(thread, request)?;
+                    return Ok(Next::Injected);
+                }
+                // A handler that waits for something else than a call would wait for ever.
+                None => thread.set_reply(Err(Errno::EIO)),
+            }
+        }
+    }
+
+    fn start(&mut self, thread: &Thread) -> Result<Registers, Gone> {
+        match self.start {
+            Some(registers) => Ok(registers),
+            None => {
+                let registers = ptrace::registers(thread.tid)?;
+                self.start = Some(registers);
+                Ok(registers)
+            }
+        }
+    }
+
+    fn table(thread: &Thread) -> &'static AbiTable {
+        thread.abi.get()
+    }
+
+    /// Another call in place of the program's own, which has not begun.
+    fn replace(&mut self, thread: &Thread, request: Request) -> Result<(), Gone> {
+        let mut registers = self.start(thread)?;
+        Self::table(thread).abi().replace_call(&mut registers, request.number, request.args);
+        ptrace::set_registers(thread.tid, &registers)
+    }
+
+    /// A call through the trampoline, with all signals held back until the handler ends.
+    fn inject(&mut self, thread: &Thread, request: Request) -> Result<(), Gone> {
+        let mut registers = self.start(thread)?;
+        if self.blocked.is_none() {
+            self.blocked = Some(ptrace::signal_mask(thread.tid)?);
+            ptrace::set_signal_mask(thread.tid, u64::MAX)?;
+        }
+        let abi = Self::table(thread).abi();
+        abi.prepare_call(&mut registers, abi.trampoline_address(), request.number, request.args);
+        ptrace::set_registers(thread.tid, &registers)
+    }
+
+    fn finish(&mut self, thread: &Thread, outcome: Outcome) -> Result<Next, Gone> {
+        if let Some(mask) = self.blocked.take() {
+            ptrace::set_signal_mask(thread.tid, mask)?;
+        }
+        thread.release_slot();
+        let Some(origin) = self.origin else {
+            if self.start.is_some() {
+                let registers = self.start(thread)?;
+                ptrace::set_registers(thread.tid, &registers)?;
+            }
+            return Ok(Next::Finished(outcome));
+        };
+        let raw = match outcome {
+            Ok(Answer::Pass) if self.at == At::Entry => return Ok(Next::Finished(outcome)),
+            Ok(Answer::Pass) => {
+                let mut registers = self.start(thread)?;
+                Self::table(thread).abi().rewind_call(&mut registers, origin.number as u32);
+                ptrace::set_registers(thread.tid, &registers)?;
+                return Ok(Next::FinishedAgain);
+            }
+            Ok(Answer::Value(value)) => value,
+            Err(errno) => errno.to_raw(),
+        };
+        let mut registers = self.start(thread)?;
+        let abi = Self::table(thread).abi();
+        if self.at != At::Exit && is_restart(raw) {
+            // The kernel restarts a call only at its exit; here the program itself has to issue it again.
+            abi.rewind_call(&mut registers, origin.number as u32);
+            ptrace::set_registers(thread.tid, &registers)?;
+            return Ok(Next::Finished(outcome));
+        }
+        if self.at != At::Exit {
+            // No call is to be made, and none to be restarted.
+            abi.replace_call(&mut registers, u32::MAX, origin.call.args);
+        }
+        abi.set_result(&mut registers, raw);
+        ptrace::set_registers(thread.tid, &registers)?;
+        Ok(Next::Finished(outcome))
+    }
+}
+
+/// The kernel's internal restart codes (`include/linux/errno.h`).
+fn is_restart(raw: u64) -> bool {
+    matches!(Errno::from_raw(raw), Err(Errno(512..=516)))
+}

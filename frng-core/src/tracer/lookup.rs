@@ -1,0 +1,171 @@
+//! Asking the kernel about a tracee's file without stopping the tracee once more.
+//!
+//! A path means the same to the daemon as to a tracee as long as both see the same mounts and the same root, the
+//! resolution starts at the tracee's own directory (by `/proc/TID`), and it does not pass through a link of
+//! procfs that depends on who looks. Where that is not certain the answer is `None` and the tracee
+//! itself is made to ask.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
+
+use super::thread::Thread;
+use crate::call::FileRef;
+use crate::errno::Errno;
+use crate::policy::{PATH_MAX, TraceeExt};
+use crate::stat::{STATX_WANTED, Statx};
+
+/// Whether a process sees the same mounts and root as the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// Paths mean the same.
+    Same,
+    /// They may not.
+    Foreign,
+}
+
+/// `RESOLVE_NO_MAGICLINKS` (`include/uapi/linux/openat2.h`).
+const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
+
+/// Compares mount namespace and root of a process with our own.
+pub fn view(tid: i32) -> View {
+    static OURS: OnceLock<Option<[(u64, u64); 2]>> = OnceLock::new();
+    let ours = OURS.get_or_init(|| Some([identity("/proc/self/ns/mnt")?, identity("/proc/self/root")?]));
+    let theirs = || Some([identity(&format!("/proc/{tid}/ns/mnt"))?, identity(&format!("/proc/{tid}/root"))?]);
+    match ours {
+        Some(ours) if theirs() == Some(*ours) => View::Same,
+        _ => View::Foreign,
+    }
+}
+
+/// Device and inode number behind a path.
+fn identity(path: &str) -> Option<(u64, u64)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// statx(2) of a file as the tracee names it, or `None` if only the tracee can tell.
+pub fn stat(thread: &Thread, file: FileRef) -> Option<Result<Statx, Errno>> {
+    if thread.view.get() != View::Same {
+        return None;
+    }
+    let mut buffer = [0u8; PATH_MAX];
+    let path = if file.path.is_null() {
+        &[][..]
+    } else {
+        thread.read_cstr(file.path, &mut buffer).ok()?
+    };
+    if path.is_empty() {
+        return if file.flags & libc::AT_EMPTY_PATH != 0 { descriptor(thread, file) } else { None };
+    }
+    by_path(thread, file, path)
+}
+
+/// The file behind a descriptor of the tracee, or its working directory.
+fn descriptor(thread: &Thread, file: FileRef) -> Option<Result<Statx, Errno>> {
+    let link = link_to(thread, file.dirfd)?;
+    statx(libc::AT_FDCWD, &link, file.flags & libc::AT_STATX_SYNC_TYPE).ok().map(Ok)
+}
+
+/// The magic link to a directory descriptor of the tracee.
+fn link_to(thread: &Thread, dirfd: i32) -> Option<CString> {
+    let link = match dirfd {
+        libc::AT_FDCWD => format!("/proc/{}/cwd", thread.tid),
+        fd if fd >= 0 => format!("/proc/{}/fd/{fd}", thread.tid),
+        _ => return None,
+    };
+    CString::new(link).ok()
+}
+
+fn by_path(thread: &Thread, file: FileRef, path: &[u8]) -> Option<Result<Statx, Errno>> {
+    let follow = file.flags & libc::AT_SYMLINK_NOFOLLOW == 0;
+    let base = if path.starts_with(b"/") { None } else { Some(open_base(thread, file.dirfd)?) };
+    let base_fd = base.as_ref().map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd);
+    let path = CString::new(path).ok()?;
+    let opened = match open_path(base_fd, &path, follow) {
+        Ok(opened) => opened,
+        Err(error) => return certain_error(error, path.as_bytes()),
+    };
+    let stat = statx(opened.as_raw_fd(), c"", libc::AT_EMPTY_PATH | (file.flags & libc::AT_STATX_SYNC_TYPE)).ok()?;
+    // Links named `self` in procfs lead each process somewhere else.
+    if (stat.dev_major, stat.dev_minor) == proc_device()? { None } else { Some(Ok(stat)) }
+}
+
+/// An error that the tracee would get as well. `ELOOP` may be our own refusal of magic links.
+fn certain_error(error: io::Error, path: &[u8]) -> Option<Result<Statx, Errno>> {
+    let through_proc = path.windows(4).any(|part| part == b"proc") || path.starts_with(b"/dev/");
+    match error.raw_os_error()? {
+        errno @ (libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG | libc::EACCES) if !through_proc => {
+            Some(Err(Errno(errno)))
+        }
+        _ => None,
+    }
+}
+
+fn open_base(thread: &Thread, dirfd: i32) -> Option<OwnedFd> {
+    let link = link_to(thread, dirfd)?;
+    // SAFETY: `link` is a terminated string.
+    let fd = unsafe { libc::open(link.as_ptr(), libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) };
+    // SAFETY: a new descriptor of our own.
+    (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn open_path(base: i32, path: &CStr, follow: bool) -> io::Result<OwnedFd> {
+    let no_follow = if follow { 0 } else { libc::O_NOFOLLOW };
+    // SAFETY: the structure holds integers only; all zeros is a value of it.
+    let mut how: libc::open_how = unsafe { std::mem::zeroed() };
+    how.flags = (libc::O_PATH | libc::O_CLOEXEC | no_follow) as u64;
+    how.resolve = RESOLVE_NO_MAGICLINKS;
+    // SAFETY: `path` is a terminated string and `how` has the size given.
+    let fd = unsafe {
+        libc::syscall(libc::SYS_openat2, base, path.as_ptr(), &raw const how, size_of::<libc::open_how>())
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a new descriptor of our own.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+fn statx(dirfd: i32, path: &CStr, flags: i32) -> io::Result<Statx> {
+    let mut bytes = [0u8; size_of::<Statx>()];
+    // SAFETY: `path` is a terminated string and `bytes` has the size of a struct statx.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_statx,
+            dirfd,
+            path.as_ptr(),
+            flags,
+            STATX_WANTED,
+            bytes.as_mut_ptr(),
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    zerocopy::FromBytes::read_from_bytes(&bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
+}
+
+/// The `O_*` flags of an open descriptor (proc_pid_fdinfo(5)); `None` if it cannot be told.
+pub fn descriptor_flags(tid: i32, fd: i32) -> Option<u32> {
+    let info = std::fs::read_to_string(format!("/proc/{tid}/fdinfo/{fd}")).ok()?;
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"))?;
+    u32::from_str_radix(flags.trim(), 8).ok()
+}
+
+/// The file that a process executes.
+pub fn executable(tid: i32) -> Option<Statx> {
+    let link = CString::new(format!("/proc/{tid}/exe")).ok()?;
+    statx(libc::AT_FDCWD, &link, 0).ok()
+}
+
+/// The device of procfs.
+fn proc_device() -> Option<(u32, u32)> {
+    static DEVICE: OnceLock<Option<(u32, u32)>> = OnceLock::new();
+    *DEVICE.get_or_init(|| {
+        let stat = statx(libc::AT_FDCWD, c"/proc/self", libc::AT_SYMLINK_NOFOLLOW).ok()?;
+        Some((stat.dev_major, stat.dev_minor))
+    })
+}

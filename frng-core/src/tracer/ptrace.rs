@@ -1,0 +1,273 @@
+//! ptrace(2), typed for what the tracer needs.
+//!
+//! Every request can fail with `ESRCH`: a tracee may be killed at any moment, also while it is stopped. That is
+//! [`Gone`], never a reason to panic; its end is told by the next wait.
+
+use std::ffi::c_void;
+use std::io;
+use std::ptr;
+
+use crate::arch::{REGISTERS_MAX, Registers};
+
+/// The tracee has died, or is not stopped where it should be because it is dying.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone;
+
+/// `NT_PRSTATUS` (`include/uapi/linux/elf.h`): the general purpose registers.
+const NT_PRSTATUS: usize = 1;
+
+/// What all tracees are seized with. There is no `PTRACE_O_TRACEEXIT`: a zombie tracee stays invisible to its parent
+/// until it is reaped here, which is all that is needed to do something before its end is seen, also after SIGKILL.
+const OPTIONS: i32 = libc::PTRACE_O_TRACESYSGOOD
+    | libc::PTRACE_O_TRACEFORK
+    | libc::PTRACE_O_TRACEVFORK
+    | libc::PTRACE_O_TRACECLONE
+    | libc::PTRACE_O_TRACEEXEC
+    | libc::PTRACE_O_TRACESECCOMP
+    | libc::PTRACE_O_EXITKILL;
+
+type Request = libc::c_uint;
+
+fn request(request: Request, tid: i32, addr: usize, data: usize) -> io::Result<()> {
+    // SAFETY: callers pass either plain numbers or pointers to live memory of the size the request asks for.
+    let result = unsafe { libc::ptrace(request as _, tid, addr as *mut c_void, data as *mut c_void) };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn or_gone(result: io::Result<()>) -> Result<(), Gone> {
+    result.map_err(|_| Gone)
+}
+
+/// Makes this thread the tracer of a process, which goes on running.
+///
+/// # Errors
+/// ptrace's, `EPERM` among them when the system forbids it.
+pub fn seize(tid: i32) -> io::Result<()> {
+    request(libc::PTRACE_SEIZE, tid, 0, OPTIONS as usize)
+}
+
+/// Lets a tracee run until its next event, delivering `signal` if it is not 0.
+pub fn cont(tid: i32, signal: i32) -> Result<(), Gone> {
+    or_gone(request(libc::PTRACE_CONT, tid, 0, signal as usize))
+}
+
+/// Lets a tracee run until its next syscall stop or event, delivering `signal` if it is not 0.
+pub fn cont_to_syscall(tid: i32, signal: i32) -> Result<(), Gone> {
+    or_gone(request(libc::PTRACE_SYSCALL, tid, 0, signal as usize))
+}
+
+/// Leaves a tracee in its group-stop, so that SIGCONT works as without a tracer.
+pub fn listen(tid: i32) -> Result<(), Gone> {
+    or_gone(request(libc::PTRACE_LISTEN, tid, 0, 0))
+}
+
+/// Stops a running tracee; a call it waits in is restarted afterwards. Harmless if it has ended.
+pub fn interrupt(tid: i32) {
+    let _ = request(libc::PTRACE_INTERRUPT, tid, 0, 0);
+}
+
+/// `PTRACE_GETEVENTMSG`: the new thread of a fork event, the former id at an exec event.
+pub fn event_message(tid: i32) -> Result<u64, Gone> {
+    let mut message: libc::c_ulong = 0;
+    or_gone(request(libc::PTRACE_GETEVENTMSG, tid, 0, &raw mut message as usize))?;
+    Ok(message as u64)
+}
+
+/// General purpose registers.
+pub fn registers(tid: i32) -> Result<Registers, Gone> {
+    let mut bytes = [0u8; REGISTERS_MAX];
+    let mut iov = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+    or_gone(request(libc::PTRACE_GETREGSET, tid, NT_PRSTATUS, &raw mut iov as usize))?;
+    Ok(Registers::from_bytes(&bytes[..iov.iov_len.min(REGISTERS_MAX)]))
+}
+
+/// Sets the general purpose registers.
+pub fn set_registers(tid: i32, registers: &Registers) -> Result<(), Gone> {
+    let bytes = registers.bytes();
+    let mut iov = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    or_gone(request(libc::PTRACE_SETREGSET, tid, NT_PRSTATUS, &raw mut iov as usize))
+}
+
+/// The signals a tracee blocks, as the kernel's 64-bit set.
+pub fn signal_mask(tid: i32) -> Result<u64, Gone> {
+    let mut mask = 0u64;
+    or_gone(request(libc::PTRACE_GETSIGMASK as Request, tid, size_of::<u64>(), &raw mut mask as usize))?;
+    Ok(mask)
+}
+
+/// Sets the signals a tracee blocks.
+pub fn set_signal_mask(tid: i32, mask: u64) -> Result<(), Gone> {
+    or_gone(request(libc::PTRACE_SETSIGMASK as Request, tid, size_of::<u64>(), &raw const mask as usize))
+}
+
+/// Where in a syscall a tracee has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// Before the call: syscall-enter-stop or seccomp stop.
+    Entry {
+        /// Its number in the ABI of `audit_arch`.
+        number: u64,
+        /// Its arguments.
+        args: [u64; 6],
+    },
+    /// After the call.
+    Exit {
+        /// The raw result.
+        result: u64,
+    },
+    /// In none.
+    None,
+}
+
+/// What `PTRACE_GET_SYSCALL_INFO` tells (Linux 5.3).
+#[derive(Clone, Copy, Debug)]
+pub struct SyscallInfo {
+    /// `AUDIT_ARCH_*` of the call, else of the program.
+    pub audit_arch: u32,
+    /// Program counter.
+    pub pc: u64,
+    /// Stack pointer.
+    pub sp: u64,
+    /// Before, after, or in no call.
+    pub position: Position,
+}
+
+/// Asks where a tracee has stopped.
+pub fn syscall_info(tid: i32) -> Result<SyscallInfo, Gone> {
+    // SAFETY: the structure holds integers only; all zeros is a value of it.
+    let mut info: libc::ptrace_syscall_info = unsafe { std::mem::zeroed() };
+    let size = size_of::<libc::ptrace_syscall_info>();
+    or_gone(request(libc::PTRACE_GET_SYSCALL_INFO as Request, tid, size, &raw mut info as usize))?;
+    let position = match info.op {
+        libc::PTRACE_SYSCALL_INFO_ENTRY => {
+            // SAFETY: `op` says which member of the union the kernel has filled.
+            let entry = unsafe { info.u.entry };
+            Position::Entry { number: entry.nr, args: entry.args }
+        }
+        libc::PTRACE_SYSCALL_INFO_SECCOMP => {
+            // SAFETY: as above.
+            let seccomp = unsafe { info.u.seccomp };
+            Position::Entry { number: seccomp.nr, args: seccomp.args }
+        }
+        libc::PTRACE_SYSCALL_INFO_EXIT => {
+            // SAFETY: as above.
+            let exit = unsafe { info.u.exit };
+            Position::Exit { result: exit.sval as u64 }
+        }
+        _ => Position::None,
+    };
+    Ok(SyscallInfo { audit_arch: info.arch, pc: info.instruction_pointer, sp: info.stack_pointer, position })
+}
+
+/// What a wait has told of one thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It has ended, by exit or signal, and is reaped.
+    Ended,
+    /// Syscall-enter-stop or syscall-exit-stop.
+    Syscall,
+    /// The filter has stopped it before a call.
+    Seccomp,
+    /// It has made a new thread or process (id by [`event_message`]).
+    Forked,
+    /// It has become another program.
+    Exec,
+    /// Group-stop by this signal.
+    GroupStop(i32),
+    /// First stop of a new tracee, or a stop ended by SIGCONT.
+    Trap,
+    /// It is about to receive this signal.
+    Signal(i32),
+}
+
+impl Event {
+    fn from_status(status: i32) -> Event {
+        if libc::WIFEXITED(status) || libc::WIFSIGNALED(status) {
+            return Event::Ended;
+        }
+        let signal = libc::WSTOPSIG(status);
+        match status >> 16 {
+            0 if signal == libc::SIGTRAP | 0x80 => Event::Syscall,
+            0 => Event::Signal(signal),
+            libc::PTRACE_EVENT_SECCOMP => Event::Seccomp,
+            libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => Event::Forked,
+            libc::PTRACE_EVENT_EXEC => Event::Exec,
+            libc::PTRACE_EVENT_STOP if signal == libc::SIGTRAP => Event::Trap,
+            libc::PTRACE_EVENT_STOP => Event::GroupStop(signal),
+            _ => Event::Trap,
+        }
+    }
+}
+
+/// Waits for the next event of any tracee or child.
+///
+/// # Errors
+/// `ECHILD` if there is none at all.
+pub fn wait() -> io::Result<(i32, Event)> {
+    loop {
+        let mut status = 0;
+        // SAFETY: `status` is a live int.
+        let tid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) };
+        if tid > 0 {
+            return Ok((tid, Event::from_status(status)));
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// Waits until there is an event and tells whether it is the end of a thread, and of which; the event is
+/// still there for [`wait`].
+///
+/// # Errors
+/// `ECHILD` if there is none at all.
+pub fn peek_end() -> io::Result<Option<i32>> {
+    loop {
+        // SAFETY: the structure holds integers and addresses; all zeros is a value of it.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let options = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::__WALL;
+        // SAFETY: `info` is live.
+        let result = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) };
+        if result == 0 {
+            let ended = matches!(info.si_code, libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED);
+            // SAFETY: waitid has filled the part of the union that holds the process id.
+            return Ok(ended.then(|| unsafe { info.si_pid() }));
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// Kills a tracee that can no longer be fooled.
+pub fn kill(tid: i32) {
+    // SAFETY: a plain system call.
+    unsafe { libc::kill(tid, libc::SIGKILL) };
+}
+
+/// Whether a thread belongs to a process.
+pub fn same_process(tgid: i32, tid: i32) -> bool {
+    // SAFETY: a plain system call; signal 0 is none.
+    unsafe { libc::syscall(libc::SYS_tgkill, tgid, tid, 0) == 0 }
+}
+
+/// Copies memory of a tracee; returns how many bytes could be read.
+pub fn read_memory(tid: i32, from: u64, to: &mut [u8]) -> usize {
+    let local = libc::iovec { iov_base: to.as_mut_ptr().cast(), iov_len: to.len() };
+    let remote = libc::iovec { iov_base: ptr::without_provenance_mut(from as usize), iov_len: to.len() };
+    // SAFETY: `local` describes `to`; the remote range is checked by the kernel.
+    let got = unsafe { libc::process_vm_readv(tid, &raw const local, 1, &raw const remote, 1, 0) };
+    usize::try_from(got).unwrap_or(0)
+}
+
+/// Writes memory of a tracee where the tracee itself could write; returns how many bytes were written.
+pub fn write_memory(tid: i32, to: u64, from: &[u8]) -> usize {
+    let local = libc::iovec { iov_base: from.as_ptr().cast_mut().cast(), iov_len: from.len() };
+    let remote = libc::iovec { iov_base: ptr::without_provenance_mut(to as usize), iov_len: from.len() };
+    // SAFETY: `local` describes `from`; the remote range is checked by the kernel.
+    let put = unsafe { libc::process_vm_writev(tid, &raw const local, 1, &raw const remote, 1, 0) };
+    usize::try_from(put).unwrap_or(0)
+}

@@ -1,0 +1,456 @@
+//! The wait loop: what each stop of a tracee means, and how it runs on.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+
+use super::abi_table::AbiTable;
+use super::cpu::Follower;
+use super::exec::{self, Bootstrap};
+use super::flight::{Flight, Next, Origin};
+use super::lookup;
+use super::ptrace::{self, Event, Gone, Position, SyscallInfo};
+use super::thread::{Start, Thread, World};
+use super::trampoline::Trampoline;
+use super::{Attach, Attached, Engine, Order, Orders};
+use crate::arch::{Abi, DONE_NUMBER};
+use crate::call::{Call, table};
+use crate::creds::Creds;
+use crate::errno::Errno;
+use crate::lie::LieTable;
+use crate::log::Log;
+use crate::policy::Process;
+use crate::state::Table;
+
+/// What a tracee is doing between two stops.
+enum Phase {
+    /// Its own business.
+    Running,
+    /// A call of its handler in place of its own.
+    InPlace,
+    /// A call of its handler through the trampoline.
+    Injected,
+    /// The code that maps the trampoline into a new program.
+    Bootstrap(Box<Bootstrap>),
+}
+
+/// A tracee and what the tracer knows of it.
+struct Tracked {
+    thread: Rc<Thread>,
+    phase: Phase,
+    flight: Option<Flight>,
+    /// A call that is issued once more, to run as it is.
+    let_through: Option<Origin>,
+    /// Its filter stops at every open.
+    every_open: bool,
+    /// Its memory has the trampoline.
+    ready: bool,
+}
+
+/// The tracer of a daemon. Must be used on one thread: the kernel ties tracees to it.
+pub struct Tracer {
+    abis: &'static [AbiTable],
+    world: Rc<World>,
+    log: Log,
+    orders: Orders,
+    tracked: HashMap<i32, Tracked>,
+    /// First stops of threads whose maker has not yet told of them.
+    early: HashMap<i32, Event>,
+    follower: Follower,
+    /// Filters made from now on stop at every open.
+    every_open: bool,
+}
+
+impl Tracer {
+    /// A tracer without tracees. Makes the trampoline's file in `directory`.
+    ///
+    /// # Errors
+    /// One line that says what is wrong with the directory and how to mend it.
+    pub fn new(
+        abis: &'static [&'static dyn Abi],
+        directory: &Path,
+        table: Rc<Table>,
+        log: Log,
+        orders: Orders,
+    ) -> Result<Tracer, String> {
+        let trampoline = Trampoline::new(directory, abis)?;
+        let every_open = table.kinds().devices > 0;
+        Ok(Tracer {
+            abis: AbiTable::all(abis),
+            world: Rc::new(World { table, trampoline }),
+            log,
+            orders,
+            tracked: HashMap::new(),
+            early: HashMap::new(),
+            follower: Follower::default(),
+            every_open,
+        })
+    }
+
+    /// Traces until `idle` agrees to end. It is asked when no tracee is left; if the last one has just ended, before
+    /// its parent can see that.
+    pub fn run(&mut self, idle: &mut dyn FnMut() -> bool) {
+        loop {
+            self.obey_orders();
+            if self.tracked.is_empty() {
+                if idle() {
+                    return;
+                }
+                match self.orders.recv() {
+                    Ok(order) => self.obey(order),
+                    Err(_) => return,
+                }
+                continue;
+            }
+            let ending = self.tracked.len() == 1
+                && matches!(ptrace::peek_end(), Ok(Some(tid)) if self.tracked.contains_key(&tid))
+                && idle();
+            match ptrace::wait() {
+                Ok((tid, event)) => self.handle(tid, event),
+                // No child although some are tracked: they were reaped with the process that exec replaced.
+                Err(_) => self.tracked.clear(),
+            }
+            if ending {
+                return;
+            }
+        }
+    }
+
+    fn obey_orders(&mut self) {
+        while let Ok(order) = self.orders.try_recv() {
+            self.obey(order);
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Attach(attach) => self.attach(attach),
+            Order::Dump => self.dump(),
+            Order::Check => {}
+        }
+    }
+
+    fn attach(&mut self, attach: Attach) {
+        let result = ptrace::seize(attach.pid).map_err(|error| {
+            format!("cannot trace process {}: {error}; see ptrace(2) and /proc/sys/kernel/yama/ptrace_scope", attach.pid)
+        });
+        let result = result.map(|()| {
+            let start = Start {
+                creds: Creds::root(attach.settings.last_cap),
+                settings: Rc::new(attach.settings),
+                groups: Rc::from([0]),
+                process: Rc::new(Cell::new(Process { umask: umask_of(attach.pid), dumpable: 1 })),
+                view: Rc::new(Cell::new(lookup::view(attach.pid))),
+            };
+            let ids = (attach.pid, attach.pid, 0);
+            self.log.info(format_args!("{}: attached, engine {:?}", attach.pid, attach.engine));
+            self.track(ids, attach.engine, start, &self.abis[0], self.every_open, false);
+            Attached { stop_at_every_open: self.every_open }
+        });
+        // The caller may have died meanwhile; its end is told by the next wait.
+        let _ = attach.reply.send(result);
+    }
+
+    fn track(
+        &mut self,
+        ids: (i32, i32, i32),
+        engine: Engine,
+        start: Start,
+        abi: &'static AbiTable,
+        every_open: bool,
+        ready: bool,
+    ) {
+        let thread = Rc::new(Thread::new(ids, engine, start, Rc::clone(&self.world), abi));
+        let tracked =
+            Tracked { thread, phase: Phase::Running, flight: None, let_through: None, every_open, ready };
+        self.tracked.insert(ids.0, tracked);
+    }
+
+    /// The list of tracked processes, with their parent and state.
+    fn dump(&mut self) {
+        let mut threads: Vec<_> = self.tracked.values().collect();
+        threads.sort_by_key(|tracked| tracked.thread.tid);
+        self.log.info(format_args!("{} tracees, {} lies", threads.len(), self.world.table.kinds().all));
+        for tracked in threads {
+            let thread = &tracked.thread;
+            let state = match (&tracked.phase, &tracked.flight) {
+                (Phase::Running, None) => "running".to_owned(),
+                (Phase::Bootstrap(_), _) => "starting a program".to_owned(),
+                (_, Some(flight)) => match flight.origin {
+                    Some(origin) => format!("in {}", origin.call.row().name),
+                    None => "prepared for faked devices".to_owned(),
+                },
+                (_, None) => "in a call".to_owned(),
+            };
+            let creds = thread.creds.get();
+            self.log.info(format_args!(
+                "thread {} of process {}, parent {}: euid {} egid {}, {state}",
+                thread.tid, thread.tgid, thread.parent, creds.uid.effective, creds.gid.effective
+            ));
+        }
+    }
+
+    fn handle(&mut self, tid: i32, event: Event) {
+        if event == Event::Ended {
+            self.early.remove(&tid);
+            self.tracked.remove(&tid);
+            return;
+        }
+        if !self.tracked.contains_key(&tid) && event != Event::Exec {
+            self.early.insert(tid, event);
+            return;
+        }
+        self.follower.stopped(tid);
+        // Whoever is gone while we look at it is dying: its end comes with a later wait.
+        let _ = self.handle_stop(tid, event);
+    }
+
+    fn handle_stop(&mut self, tid: i32, event: Event) -> Result<(), Gone> {
+        match event {
+            Event::Ended => Ok(()),
+            Event::Seccomp | Event::Syscall => self.handle_call(tid),
+            Event::Forked => self.handle_fork(tid),
+            Event::Exec => self.handle_exec(tid),
+            Event::GroupStop(_) => ptrace::listen(tid),
+            Event::Trap => self.handle_trap(tid),
+            Event::Signal(signal) => self.handle_signal(tid, signal),
+        }
+    }
+
+    fn tracked(&mut self, tid: i32) -> Result<&mut Tracked, Gone> {
+        self.tracked.get_mut(&tid).ok_or(Gone)
+    }
+
+    /// Lets a tracee run to its next interesting stop.
+    fn resume(&mut self, tid: i32, signal: i32) -> Result<(), Gone> {
+        let tracked = self.tracked(tid)?;
+        match (&tracked.phase, tracked.thread.engine) {
+            (Phase::InPlace, _) | (_, Engine::Ptrace) => ptrace::cont_to_syscall(tid, signal),
+            (_, Engine::Seccomp) => ptrace::cont(tid, signal),
+        }
+    }
+
+    fn handle_call(&mut self, tid: i32) -> Result<(), Gone> {
+        let info = ptrace::syscall_info(tid)?;
+        let tracked = self.tracked(tid)?;
+        match (&tracked.phase, info.position) {
+            (Phase::Running, Position::Entry { number, args }) => self.enter(tid, &info, number, args),
+            (Phase::InPlace, Position::Exit { result }) => {
+                tracked.thread.set_reply(Errno::from_raw(result));
+                if let Some(flight) = &mut tracked.flight {
+                    flight.at_exit();
+                }
+                self.advance(tid)
+            }
+            (Phase::Injected, Position::Entry { number, args }) if number == u64::from(DONE_NUMBER) => {
+                tracked.thread.set_reply(Errno::from_raw(args[0]));
+                if let Some(flight) = &mut tracked.flight {
+                    flight.at_done();
+                }
+                self.advance(tid)
+            }
+            (Phase::Bootstrap(_), Position::Entry { number, args }) if number == u64::from(DONE_NUMBER) => {
+                self.finish_bootstrap(tid, args[0])
+            }
+            _ => self.resume(tid, 0),
+        }
+    }
+
+    /// The program has issued a call of its own.
+    fn enter(&mut self, tid: i32, info: &SyscallInfo, number: u64, args: [u64; 6]) -> Result<(), Gone> {
+        let Some(abi) = self.abis.iter().find(|table| table.abi().audit_arch() == info.audit_arch) else {
+            return self.resume(tid, 0);
+        };
+        let late_filter = self.every_open;
+        let tracked = self.tracked(tid)?;
+        if let Some(again) = tracked.let_through.take() {
+            if again.is_again(number, info.pc, info.sp) {
+                return self.resume(tid, 0);
+            }
+            // A signal handler came first.
+            tracked.let_through = Some(again);
+        }
+        let Some(sys) = abi.sys(number) else { return self.resume(tid, 0) };
+        let call = Call { sys, args };
+        let every_open = tracked.every_open || tracked.thread.engine == Engine::Ptrace;
+        if !tracked.ready || !call.stops(every_open) {
+            return self.resume(tid, 0);
+        }
+        tracked.thread.abi.set(abi);
+        let thread = Rc::clone(&tracked.thread);
+        let origin = Origin { call, number, pc: info.pc, sp: info.sp };
+        let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if late_filter && !every_open {
+            tracked.every_open = true;
+            Box::pin(async move {
+                thread.stop_at_every_open().await?;
+                table::dispatch(&*thread, &call).await
+            })
+        } else {
+            Box::pin(async move { table::dispatch(&*thread, &call).await })
+        };
+        tracked.flight = Some(Flight::of_call(origin, future));
+        self.advance(tid)
+    }
+
+    /// Runs a tracee's handler on until it waits or ends, then the tracee.
+    fn advance(&mut self, tid: i32) -> Result<(), Gone> {
+        let tracked = self.tracked(tid)?;
+        let Some(flight) = &mut tracked.flight else {
+            tracked.phase = Phase::Running;
+            return self.resume(tid, 0);
+        };
+        match flight.advance(&tracked.thread)? {
+            Next::InPlace => tracked.phase = Phase::InPlace,
+            Next::Injected => tracked.phase = Phase::Injected,
+            next @ (Next::Finished(_) | Next::FinishedAgain) => {
+                let flight = tracked.flight.take();
+                tracked.phase = Phase::Running;
+                let origin = flight.and_then(|flight| flight.origin);
+                if next == Next::FinishedAgain {
+                    tracked.let_through = origin;
+                }
+                let thread = Rc::clone(&tracked.thread);
+                if let (Some(origin), Next::Finished(outcome)) = (origin, next) {
+                    self.log_call(&thread, &origin.call, outcome);
+                }
+                self.watch_devices();
+            }
+        }
+        self.resume(tid, 0)
+    }
+
+    fn log_call(&self, thread: &Thread, call: &Call, outcome: crate::policy::Outcome) {
+        if self.log.debug_enabled() {
+            self.log.debug(format_args!("{}: {:?} {:x?} = {outcome:?}", thread.tid, call.sys, call.args));
+        }
+    }
+
+    /// Once there are faked devices every open must stop. Threads whose filter does not are interrupted, so
+    /// that they get another one before they run on.
+    fn watch_devices(&mut self) {
+        if self.every_open || self.world.table.kinds().devices == 0 {
+            return;
+        }
+        self.every_open = true;
+        for (tid, tracked) in &self.tracked {
+            if !tracked.every_open && tracked.ready && tracked.thread.engine == Engine::Seccomp {
+                ptrace::interrupt(*tid);
+            }
+        }
+    }
+
+    fn handle_fork(&mut self, tid: i32) -> Result<(), Gone> {
+        let child = ptrace::event_message(tid)? as i32;
+        let tracked = self.tracked(tid)?;
+        let same_process = ptrace::same_process(tracked.thread.tgid, child);
+        let thread = Rc::clone(&tracked.thread);
+        let (every_open, ready) = (tracked.every_open, tracked.ready);
+        let start = thread.inheritance(same_process);
+        if !same_process {
+            start.view.set(lookup::view(child));
+        }
+        let tgid = if same_process { thread.tgid } else { child };
+        self.track((child, tgid, thread.tgid), thread.engine, start, thread.abi.get(), every_open, ready);
+        // The order of the two stops is not defined.
+        if let Some(event) = self.early.remove(&child) {
+            self.handle(child, event);
+        }
+        self.resume(tid, 0)
+    }
+
+    /// The first stop of a new thread, the end of a group-stop, or an interruption.
+    fn handle_trap(&mut self, tid: i32) -> Result<(), Gone> {
+        let late_filter = self.every_open;
+        let tracked = self.tracked(tid)?;
+        let idle = matches!(tracked.phase, Phase::Running) && tracked.flight.is_none();
+        if late_filter && idle && tracked.ready && !tracked.every_open && tracked.thread.engine == Engine::Seccomp {
+            tracked.every_open = true;
+            let thread = Rc::clone(&tracked.thread);
+            tracked.flight = Some(Flight::outside(Box::pin(async move {
+                thread.stop_at_every_open().await?;
+                Ok(crate::policy::Answer::Pass)
+            })));
+            return self.advance(tid);
+        }
+        self.resume(tid, 0)
+    }
+
+    fn handle_signal(&mut self, tid: i32, signal: i32) -> Result<(), Gone> {
+        let tracked = self.tracked(tid)?;
+        let fault = matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGSYS);
+        if fault && matches!(tracked.phase, Phase::Injected) {
+            // All other signals are held back, so it is the trampoline that is gone.
+            self.log.error(format_args!("{tid}: the trampoline cannot be run (signal {signal})"));
+            let tracked = self.tracked(tid)?;
+            tracked.thread.set_reply(Err(Errno::ENOMEM));
+            if let Some(flight) = &mut tracked.flight {
+                flight.at_fault();
+            }
+            return self.advance(tid);
+        }
+        self.resume(tid, signal)
+    }
+
+    fn handle_exec(&mut self, tid: i32) -> Result<(), Gone> {
+        // A thread that is not the leader takes the leader's id over; the others are gone.
+        let former = ptrace::event_message(tid)? as i32;
+        if former != tid {
+            if let Some(tracked) = self.tracked.remove(&former) {
+                self.tracked.insert(tid, tracked.renamed(tid, &self.world));
+            }
+        }
+        let abis = self.abis;
+        let tracked = self.tracked(tid)?;
+        tracked.flight = None;
+        tracked.let_through = None;
+        tracked.ready = false;
+        match exec::prepare(&tracked.thread, abis) {
+            Ok(bootstrap) => {
+                tracked.phase = Phase::Bootstrap(Box::new(bootstrap));
+                self.resume(tid, 0)
+            }
+            Err(error) => self.give_up(tid, error),
+        }
+    }
+
+    fn finish_bootstrap(&mut self, tid: i32, result: u64) -> Result<(), Gone> {
+        let tracked = self.tracked(tid)?;
+        let Phase::Bootstrap(bootstrap) = std::mem::replace(&mut tracked.phase, Phase::Running) else {
+            return self.resume(tid, 0);
+        };
+        match bootstrap.finish(&tracked.thread, result) {
+            Ok(()) => {
+                tracked.ready = true;
+                self.handle_trap(tid)
+            }
+            Err(error) => self.give_up(tid, error),
+        }
+    }
+
+    /// A program that cannot be fooled must not run unfooled.
+    fn give_up(&mut self, tid: i32, error: exec::Failure) -> Result<(), Gone> {
+        if let exec::Failure::Cannot(why) = error {
+            self.log.error(format_args!("{tid}: killed, because it cannot be fooled: {why}"));
+            ptrace::kill(tid);
+        }
+        Err(Gone)
+    }
+}
+
+impl Tracked {
+    /// The same tracee under another id.
+    fn renamed(self, tid: i32, world: &Rc<World>) -> Tracked {
+        let old = &self.thread;
+        let ids = (tid, old.tgid, old.parent);
+        let thread = Thread::new(ids, old.engine, old.inheritance(true), Rc::clone(world), old.abi.get());
+        Tracked { thread: Rc::new(thread), phase: Phase::Running, flight: None, ..self }
+    }
+}
+
+/// umask(2) of a process; the usual one if it cannot be told.
+fn umask_of(pid: i32) -> u32 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    line.and_then(|octal| u32::from_str_radix(octal.trim(), 8).ok()).unwrap_or(0o022)
+}

@@ -1,0 +1,272 @@
+//! One tracee, as its handlers see it.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+
+use super::Engine;
+use super::abi_table::AbiTable;
+use super::lookup;
+use super::ptrace;
+use super::trampoline::{Slot, Trampoline};
+use crate::arch::Abi;
+use crate::call::{FileRef, Sys, TraceeAddr};
+use crate::creds::Creds;
+use crate::errno::Errno;
+use crate::policy::{Process, Settings, Tracee};
+use crate::stat::{STATX_WANTED, Statx};
+use crate::state::Table;
+
+/// A syscall a handler waits for.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// Its number in the tracee's ABI.
+    pub number: u32,
+    /// Its arguments.
+    pub args: [u64; 6],
+}
+
+/// What all tracees of a daemon share.
+pub struct World {
+    /// The lies.
+    pub table: Rc<Table>,
+    /// The memory shared with tracees.
+    pub trampoline: Trampoline,
+}
+
+/// A traced thread. Shared by the tracer, which fills [`Thread::reply`], and the handler that waits for it.
+pub struct Thread {
+    /// Its id.
+    pub tid: i32,
+    /// The id of its process.
+    pub tgid: i32,
+    /// Who made it, for the list of processes.
+    pub parent: i32,
+    /// How it is made to stop.
+    pub engine: Engine,
+    pub(super) settings: Rc<Settings>,
+    pub(super) creds: Cell<Creds>,
+    pub(super) groups: RefCell<Rc<[u32]>>,
+    pub(super) process: Rc<Cell<Process>>,
+    pub(super) view: Rc<Cell<lookup::View>>,
+    pub(super) world: Rc<World>,
+    pub(super) abi: Cell<&'static AbiTable>,
+    slot: Cell<Option<Slot>>,
+    request: Cell<Option<Request>>,
+    reply: Cell<Option<Result<u64, Errno>>>,
+}
+
+/// What a new tracee starts with.
+pub struct Start {
+    /// Its settings.
+    pub settings: Rc<Settings>,
+    /// Its credentials.
+    pub creds: Creds,
+    /// Its supplementary groups.
+    pub groups: Rc<[u32]>,
+    /// What is faked of its process.
+    pub process: Rc<Cell<Process>>,
+    /// Whether its paths mean the same here.
+    pub view: Rc<Cell<lookup::View>>,
+}
+
+impl Thread {
+    /// A new tracee.
+    pub fn new(
+        ids: (i32, i32, i32),
+        engine: Engine,
+        start: Start,
+        world: Rc<World>,
+        abi: &'static AbiTable,
+    ) -> Thread {
+        let (tid, tgid, parent) = ids;
+        Thread {
+            tid,
+            tgid,
+            parent,
+            engine,
+            settings: start.settings,
+            creds: Cell::new(start.creds),
+            groups: RefCell::new(start.groups),
+            process: start.process,
+            view: start.view,
+            world,
+            abi: Cell::new(abi),
+            slot: Cell::new(None),
+            request: Cell::new(None),
+            reply: Cell::new(None),
+        }
+    }
+
+    /// What a thread or process made by this one starts with.
+    pub fn inheritance(&self, same_process: bool) -> Start {
+        let share = |shared: &Rc<Cell<Process>>| {
+            if same_process { Rc::clone(shared) } else { Rc::new(Cell::new(shared.get())) }
+        };
+        Start {
+            settings: Rc::clone(&self.settings),
+            creds: self.creds.get(),
+            groups: Rc::clone(&self.groups.borrow()),
+            process: share(&self.process),
+            view: if same_process { Rc::clone(&self.view) } else { Rc::new(Cell::new(self.view.get())) },
+        }
+    }
+
+    /// What the handler waits for now.
+    pub fn take_request(&self) -> Option<Request> {
+        self.request.take()
+    }
+
+    /// Gives the handler the result it waits for.
+    pub fn set_reply(&self, result: Result<u64, Errno>) {
+        self.reply.set(Some(result));
+    }
+
+    /// Ends the handler's hold on shared memory.
+    pub fn release_slot(&self) {
+        self.request.set(None);
+        self.reply.set(None);
+        if let Some(slot) = self.slot.take() {
+            self.world.trampoline.release(slot);
+        }
+    }
+
+    fn slot(&self) -> Result<Slot, Errno> {
+        let slot = self.slot.get().or_else(|| self.world.trampoline.take()).ok_or(Errno::ENOMEM)?;
+        self.slot.set(Some(slot));
+        Ok(slot)
+    }
+
+    /// Makes this thread, and what it makes from now on, stop at every open.
+    pub async fn stop_at_every_open(&self) -> Result<(), Errno> {
+        /// `SECCOMP_SET_MODE_FILTER` (seccomp(2)).
+        const SET_MODE_FILTER: u64 = 1;
+        let filter = self.world.trampoline.filter_address(self.abi());
+        self.syscall(Sys::Seccomp, [SET_MODE_FILTER, 0, filter, 0, 0, 0]).await.map(|_| ())
+    }
+
+    /// statx(2) issued by the tracee itself.
+    async fn stat_in_tracee(&self, file: FileRef) -> Result<Statx, Errno> {
+        let slot = self.slot()?;
+        let abi = self.abi();
+        let trampoline = &self.world.trampoline;
+        let path = if file.is_descriptor() { self.empty_path() } else { file.path };
+        let flags = file.flags as u32 as u64;
+        let buffer = trampoline.statx_address(abi, slot);
+        let args = [file.dirfd as u64, path.0, flags, u64::from(STATX_WANTED), buffer, 0];
+        self.syscall(Sys::Statx, args).await?;
+        let bytes = trampoline.statx_bytes(slot);
+        zerocopy::FromBytes::read_from_bytes(&bytes).map_err(|_| Errno::EIO)
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.release_slot();
+    }
+}
+
+impl Tracee for Thread {
+    type Lies = Table;
+
+    fn abi(&self) -> &dyn Abi {
+        self.abi.get().abi()
+    }
+
+    fn lies(&self) -> &Table {
+        &self.world.table
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn creds(&self) -> Creds {
+        self.creds.get()
+    }
+
+    fn set_creds(&self, creds: Creds) {
+        self.creds.set(creds);
+    }
+
+    fn group_count(&self) -> usize {
+        self.groups.borrow().len()
+    }
+
+    fn group(&self, index: usize) -> Option<u32> {
+        self.groups.borrow().get(index).copied()
+    }
+
+    fn set_groups(&self, count: usize, id: &mut dyn FnMut(usize) -> Result<u32, Errno>) -> Result<(), Errno> {
+        let mut groups = (0..count).map(id).collect::<Result<Vec<u32>, Errno>>()?;
+        groups.sort_unstable();
+        *self.groups.borrow_mut() = groups.into();
+        Ok(())
+    }
+
+    fn process(&self) -> Process {
+        self.process.get()
+    }
+
+    fn set_process(&self, process: Process) {
+        self.process.set(process);
+    }
+
+    async fn syscall(&self, sys: Sys, args: [u64; 6]) -> Result<u64, Errno> {
+        let number = self.abi.get().number(sys).ok_or(Errno::ENOSYS)?;
+        self.request.set(Some(Request { number, args }));
+        poll_fn(|_| match self.reply.take() {
+            Some(result) => Poll::Ready(result),
+            None => Poll::Pending,
+        })
+        .await
+    }
+
+    async fn stat(&self, file: FileRef) -> Result<Statx, Errno> {
+        match lookup::stat(self, file) {
+            Some(result) => result,
+            None => self.stat_in_tracee(file).await,
+        }
+    }
+
+    async fn descriptor_flags(&self, fd: i32) -> Result<u32, Errno> {
+        match lookup::descriptor_flags(self.tid, fd) {
+            Some(flags) => Ok(flags),
+            None => self.syscall(Sys::Fcntl, [fd as u64, libc::F_GETFL as u64, 0, 0, 0, 0]).await.map(|f| f as u32),
+        }
+    }
+
+    fn paths_changed(&self) {
+        self.view.set(lookup::view(self.tid));
+    }
+
+    fn read(&self, from: TraceeAddr, to: &mut [u8]) -> Result<(), Errno> {
+        if ptrace::read_memory(self.tid, from.0, to) == to.len() { Ok(()) } else { Err(Errno::EFAULT) }
+    }
+
+    fn read_some(&self, from: TraceeAddr, to: &mut [u8]) -> Result<usize, Errno> {
+        // A read that crosses into an unmapped page returns less only at the granularity of the ranges it is given.
+        let page_end = (4096 - from.0 % 4096) as usize;
+        let len = to.len();
+        let first = len.min(page_end);
+        let (head, _) = to.split_at_mut_checked(first).ok_or(Errno::EFAULT)?;
+        match ptrace::read_memory(self.tid, from.0, head) {
+            0 => Err(Errno::EFAULT),
+            got => Ok(got),
+        }
+    }
+
+    fn write(&self, to: TraceeAddr, from: &[u8]) -> Result<(), Errno> {
+        if ptrace::write_memory(self.tid, to.0, from) == from.len() { Ok(()) } else { Err(Errno::EFAULT) }
+    }
+
+    fn scratch(&self) -> Result<TraceeAddr, Errno> {
+        let slot = self.slot()?;
+        Ok(TraceeAddr(self.world.trampoline.scratch_address(self.abi(), slot)))
+    }
+
+    fn empty_path(&self) -> TraceeAddr {
+        TraceeAddr(self.world.trampoline.empty_string_address(self.abi()))
+    }
+}
