@@ -34,7 +34,7 @@ cases![
     suid_gone_after_chmod,
     suid_of_the_chain_is_passed_on,
     suid_script_is_ignored,
-    interpreter_with_suid_is_ignored_for_scripts,
+    suid_interpreter_of_a_script_is_honoured,
     file_capabilities_are_given_to_a_user,
     file_capabilities_of_permitted_only,
     file_capabilities_limit_root_with_suid,
@@ -181,7 +181,8 @@ fn suid_gone_after_chmod() {
     as_user(1000, || ask(c"./p"));
 }
 
-/// A program executed by a set-user-ID program keeps the effective id; AT_SECURE is not set again.
+/// A program executed by a set-user-ID program keeps the effective id, and is secure as long as its ids
+/// differ.
 fn suid_of_the_chain_is_passed_on() {
     program(c"outer", 2000, 3000, 0o6755);
     program(c"inner", 0, 0, 0o755);
@@ -197,8 +198,8 @@ fn suid_script_is_ignored() {
     as_user(1000, || run(c"./s", &[c"s"]));
 }
 
-/// Here the interpreter is the set-user-ID file: the kernel honours *its* bits.
-fn interpreter_with_suid_is_ignored_for_scripts() {
+/// The script's own bits mean nothing; those of its interpreter do.
+fn suid_interpreter_of_a_script_is_honoured() {
     program(c"p", 2000, 3000, 0o6755);
     file_with(c"s", b"#!./p role\n");
     mode(c"s", 0o755);

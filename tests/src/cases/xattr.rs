@@ -33,7 +33,7 @@ cases![
     bare_namespace_is_einval,
     foreign_namespace_is_eopnotsupp,
     huge_value_is_e2big,
-    value_of_65536_bytes,
+    large_value_is_read_back,
     bad_pointers_are_efault,
     bad_paths_get_the_kernels_errno,
     bad_descriptors_are_ebadf,
@@ -88,9 +88,9 @@ pub fn tell(path: &CStr, name: &CStr) {
 fn print_value(label: &str, name: &CStr, told: Result, value: &[u8]) {
     match told {
         Ok(n) => println!(
-            "{label} {}: {:?}",
+            "{label} {}: {}",
             name.to_string_lossy(),
-            value[..n].escape_ascii().to_string()
+            value[..n].escape_ascii()
         ),
         Err(e) => println!("{label} {}: {}", name.to_string_lossy(), errno::name(e)),
     }
@@ -239,7 +239,7 @@ fn small_buffer_is_erange() {
     let _ = call!(getxattr(c"f", c"trusted.a", &mut value, 4));
     let _ = call!(getxattr(c"f", c"trusted.a", &mut value, 1));
     let _ = call!(getxattr(c"f", c"trusted.a", &mut value, 5));
-    println!("{:?}", value.escape_ascii().to_string());
+    println!("{}", value.escape_ascii());
 }
 
 fn size_zero_asks_for_the_length() {
@@ -316,8 +316,8 @@ fn huge_value_is_e2big() {
     let _ = call!(getxattr(c"f", c"trusted.a", NULL, 0));
 }
 
-/// As long as a value may be for the system call; this file system keeps less.
-fn value_of_65536_bytes() {
+/// As large as ext4 keeps beside an inode.
+fn large_value_is_read_back() {
     file(c"f");
     let value = vec![b'x'; 3000];
     let _ = call!(setxattr(c"f", c"trusted.a", &value[..], 3000, 0));

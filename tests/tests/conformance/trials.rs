@@ -149,12 +149,30 @@ fn programs() -> Result<Vec<Program>, String> {
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
-            let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-            scripts.push(Program::Script { name, text });
+            scripts.push(Program::Script {
+                name,
+                text: script(&path)?,
+            });
         }
     }
     scripts.sort_by_key(Program::name);
     Ok(cases.chain(scripts).collect())
+}
+
+/// A script's text, behind that of `NAME.inc` for each NAME in its line `# with: NAME`.
+fn script(path: &Path) -> Result<String, String> {
+    let read =
+        |path: &Path| fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()));
+    let text = read(path)?;
+    let parts = text
+        .lines()
+        .find_map(|line| line.strip_prefix("# with:"))
+        .unwrap_or_default();
+    let parts: Result<String, String> = parts
+        .split_whitespace()
+        .map(|name| read(&path.with_file_name(format!("{name}.inc"))))
+        .collect();
+    Ok(parts? + &text)
 }
 
 /// What all tests of one run share.

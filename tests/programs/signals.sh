@@ -1,0 +1,4 @@
+# The shell itself dies of a signal: so must frng seem to.
+echo before
+kill -TERM $$
+echo never
