@@ -140,7 +140,8 @@ mod tests {
         use core::mem::offset_of;
         use libc::user_regs_struct as Regs;
         assert_eq!(LEN, size_of::<Regs>());
-        let theirs = [offset_of!(Regs, rdi), offset_of!(Regs, rsi), offset_of!(Regs, rdx), offset_of!(Regs, r10)];
+        let theirs =
+            [offset_of!(Regs, rdi), offset_of!(Regs, rsi), offset_of!(Regs, rdx), offset_of!(Regs, r10)];
         assert_eq!(ARGS[..4], theirs);
         assert_eq!(ARGS[4..], [offset_of!(Regs, r8), offset_of!(Regs, r9)]);
         assert_eq!([RAX, ORIG_RAX], [offset_of!(Regs, rax), offset_of!(Regs, orig_rax)]);

@@ -71,11 +71,10 @@ pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) 
     code.len
 }
 
-/// The place of a distance that is not known yet: where it is, and how many bytes it has.
-struct Distance {
-    at: usize,
-    len: usize,
-}
+/// The place of a 32-bit distance that is not known yet. It counts from its own end.
+struct Distance(usize);
+
+const DISTANCE_LEN: usize = 4;
 
 /// Instructions, written one behind the other.
 struct Code<'a> {
@@ -129,7 +128,7 @@ impl Code<'_> {
     /// The address where [`Code::land`] is called with the distance.
     fn lea_rsi(&mut self) -> Distance {
         self.emit(&[0x48, 0x8d, 0x35]); // lea distance(%rip),%rsi
-        self.distance(4)
+        self.distance()
     }
 
     fn syscall(&mut self, number: Sysno) {
@@ -141,22 +140,22 @@ impl Code<'_> {
     /// Jumps if the last call has failed. No result is an address in the upper half.
     fn js(&mut self) -> Distance {
         self.emit(&[0x48, 0x85, 0xc0]); // test %rax,%rax
-        self.emit(&[0x78]); // js distance
-        self.distance(1)
+        self.emit(&[0x0f, 0x88]); // js distance
+        self.distance()
     }
 
-    fn distance(&mut self, len: usize) -> Distance {
-        let distance = Distance { at: self.len, len };
-        self.emit([0; 4].get(..len).unwrap_or_default());
+    fn distance(&mut self) -> Distance {
+        let distance = Distance(self.len);
+        self.emit(&[0; DISTANCE_LEN]);
         distance
     }
 
-    /// Makes the distance lead here. All are shorter than 128 bytes, or have four bytes.
-    fn land(&mut self, distance: Distance) {
-        let end = distance.at + distance.len;
+    /// Makes the distance lead here.
+    fn land(&mut self, Distance(at): Distance) {
+        let end = at + DISTANCE_LEN;
         let bytes = ((self.len - end) as u32).to_le_bytes();
-        if let (Some(to), Some(from)) = (self.out.get_mut(distance.at..end), bytes.get(..distance.len)) {
-            to.copy_from_slice(from);
+        if let Some(to) = self.out.get_mut(at..end) {
+            to.copy_from_slice(&bytes);
         }
     }
 }
