@@ -94,7 +94,8 @@ impl Opening {
         if self.how.resolve & RESOLVE_ELSEWHERE != 0 {
             return if may_make && !makes_plain { self.make_exclusively(tracee).await } else { Ok(Answer::Pass) };
         }
-        let follow = !self.has(libc::O_NOFOLLOW) && !(may_make && self.has(libc::O_EXCL));
+        let never_follows = self.has(libc::O_NOFOLLOW) || may_make && self.has(libc::O_EXCL);
+        let follow = !never_follows;
         match tracee.stat(self.file(follow)).await {
             Ok(real) if meets_device => self.open_existing(tracee, &real).await,
             Err(Errno::ENOENT) if may_make && !makes_plain => self.make(tracee, follow).await,

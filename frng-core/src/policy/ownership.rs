@@ -55,13 +55,15 @@ fn changed<T: Tracee>(
     let owner = creds.uid.fs == before.uid;
     let mut after = *before;
     if let Some(uid) = uid {
-        if !capable && !(owner && uid == before.uid) {
+        let allowed = capable || owner && uid == before.uid;
+        if !allowed {
             return Err(Errno::EPERM);
         }
         after.uid = uid;
     }
     if let Some(gid) = gid {
-        if !capable && !(owner && (gid == before.gid || tracee.in_group(gid))) {
+        let allowed = capable || owner && (gid == before.gid || tracee.in_group(gid));
+        if !allowed {
             return Err(Errno::EPERM);
         }
         after.gid = gid;
