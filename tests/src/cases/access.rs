@@ -38,7 +38,6 @@ cases![
     owner_bits_come_before_other_bits,
     access_asks_the_real_id_eaccess_the_effective,
     access_as_real_user_with_root_effective,
-    user_behind_a_closed_directory,
 ];
 
 fn ask(path: &CStr) {
@@ -289,11 +288,4 @@ fn access_as_real_user_with_root_effective() {
         let _ = call!(faccessat2(AT_FDCWD, c"f", R_OK | W_OK, AT_EACCESS));
         let _ = call!(faccessat2(AT_FDCWD, c"f", X_OK, AT_EACCESS));
     });
-}
-
-fn user_behind_a_closed_directory() {
-    dir(c"d");
-    file(c"d/f");
-    must!(fchmodat(AT_FDCWD, c"d", 0o700));
-    as_user(1000, || ask(c"d/f"));
 }
