@@ -48,6 +48,8 @@ pub struct Creds {
     pub securebits: u32,
     /// prctl(PR_SET_NO_NEW_PRIVS), as the program set it. The real flag is always set, for the filter.
     pub no_new_privs: bool,
+    /// The seccomp(2) mode the program believes it is in: 0, `SECCOMP_MODE_STRICT` or `SECCOMP_MODE_FILTER`.
+    pub seccomp: u32,
 }
 
 impl Creds {
@@ -60,6 +62,7 @@ impl Creds {
             caps: Caps { inheritable: 0, permitted: full, effective: full, bounding: full, ambient: 0 },
             securebits: 0,
             no_new_privs: false,
+            seccomp: 0,
         }
     }
 
@@ -113,3 +116,15 @@ caps! {
     /// Set file capabilities.
     CAP_SETFCAP = 31;
 }
+
+/// `CAP_FS_SET` (`include/linux/capability.h`), as a mask: what checks on files ask about, and what follows the
+/// filesystem user id: chown, dac_override, dac_read_search, fowner, fsetid, linux_immutable, mknod and
+/// mac_override.
+pub const FILE_CAPS: u64 = 1 << CAP_CHOWN
+    | 1 << CAP_DAC_OVERRIDE
+    | 1 << CAP_DAC_READ_SEARCH
+    | 1 << CAP_FOWNER
+    | 1 << CAP_FSETID
+    | 1 << CAP_LINUX_IMMUTABLE
+    | 1 << CAP_MKNOD
+    | 1 << 32;

@@ -109,11 +109,11 @@ calls! {
     Setxattr "setxattr" (Path, Name, In, Length, Flags) Always, xattr::set, "";
     Lsetxattr "lsetxattr" (Link, Name, In, Length, Flags) Always, xattr::set, "";
     Fsetxattr "fsetxattr" (Fd, Name, In, Length, Flags) Always, xattr::set, "";
-    Setxattrat "setxattrat" (Dirfd, Path, AtFlags, Name, In, Length) Always, xattr::set_at, "";
+    Setxattrat "setxattrat" (Dirfd, Path, AtFlags, Name, In, Length) Always, xattr::set, "";
     Getxattr "getxattr" (Path, Name, Out, Length) Always, xattr::get, "";
     Lgetxattr "lgetxattr" (Link, Name, Out, Length) Always, xattr::get, "";
     Fgetxattr "fgetxattr" (Fd, Name, Out, Length) Always, xattr::get, "";
-    Getxattrat "getxattrat" (Dirfd, Path, AtFlags, Name, In, Length) Always, xattr::get_at, "";
+    Getxattrat "getxattrat" (Dirfd, Path, AtFlags, Name, In, Length) Always, xattr::get, "";
     Listxattr "listxattr" (Path, Out, Length) Always, xattr::list, "";
     Llistxattr "llistxattr" (Link, Out, Length) Always, xattr::list, "";
     Flistxattr "flistxattr" (Fd, Out, Length) Always, xattr::list, "";
@@ -140,6 +140,23 @@ calls! {
     Setfsgid "setfsgid" (Id) Always, identity::setfsgid, "";
     Getgroups "getgroups" (Count, Out) Always, identity::getgroups, "";
     Setgroups "setgroups" (Count, In) Always, identity::setgroups, "";
+
+    Getuid16 "getuid" () Always, identity::getuid, "16-bit ids";
+    Geteuid16 "geteuid" () Always, identity::geteuid, "16-bit ids";
+    Getgid16 "getgid" () Always, identity::getgid, "16-bit ids";
+    Getegid16 "getegid" () Always, identity::getegid, "16-bit ids";
+    Getresuid16 "getresuid" (Out, Out, Out) Always, identity::getresuid, "16-bit ids";
+    Getresgid16 "getresgid" (Out, Out, Out) Always, identity::getresgid, "16-bit ids";
+    Setuid16 "setuid" (Id16) Always, identity::setuid, "16-bit ids";
+    Setgid16 "setgid" (Id16) Always, identity::setgid, "16-bit ids";
+    Setreuid16 "setreuid" (Id16, Id16) Always, identity::setreuid, "16-bit ids";
+    Setregid16 "setregid" (Id16, Id16) Always, identity::setregid, "16-bit ids";
+    Setresuid16 "setresuid" (Id16, Id16, Id16) Always, identity::setresuid, "16-bit ids";
+    Setresgid16 "setresgid" (Id16, Id16, Id16) Always, identity::setresgid, "16-bit ids";
+    Setfsuid16 "setfsuid" (Id16) Always, identity::setfsuid, "16-bit ids";
+    Setfsgid16 "setfsgid" (Id16) Always, identity::setfsgid, "16-bit ids";
+    Getgroups16 "getgroups" (Count, Out) Always, identity::getgroups, "16-bit ids";
+    Setgroups16 "setgroups" (Count, In) Always, identity::setgroups, "16-bit ids";
 
     // Capabilities: policy/capabilities.rs
     Capget "capget" (In, Out) Always, capabilities::capget, "";
@@ -171,11 +188,15 @@ calls! {
 
     // What would go around us: policy/evasion.rs
     Seccomp "seccomp" (Op, Flags, In) Always, evasion::seccomp, "a filter of the tracee would kill our own calls: pretended";
-    IoUringSetup "io_uring_setup" (Int, In) Always, evasion::not_implemented, "goes around seccomp and ptrace";
+    IoUringSetup "io_uring_setup" (Int, In) Always, evasion::not_implemented, "ENOSYS: a ring goes around seccomp and ptrace";
+    IoUringEnter "io_uring_enter" (Fd, Int, Int, Flags, In, Length) Always, evasion::not_implemented, "ENOSYS, also for a ring that was handed in";
+    IoUringRegister "io_uring_register" (Fd, Op, In, Count) Always, evasion::not_implemented, "ENOSYS, also for a ring that was handed in";
 
     // Issued by the policy itself.
     Close "close" (Fd) Never, tools::pass, "";
     Fcntl "fcntl" (Fd, Op, Operand) Never, tools::pass, "";
+    Gettid "gettid" () Never, tools::pass, "";
+    Msync "msync" (In, Length, Flags) Never, tools::pass, "";
     Readlinkat "readlinkat" (Dirfd, Link, Out, Length) Never, tools::pass, "";
     Execve "execve" (Path, In, In) Never, tools::pass, "set-user-ID and the auxv are seen to after the exec";
     Execveat "execveat" (Dirfd, Path, In, In, AtFlags) Never, tools::pass, "set-user-ID and the auxv are seen to after the exec";

@@ -1,5 +1,7 @@
 //! capget(2) and capset(2): capabilities(7).
 
+pub mod rules;
+
 use super::{Answer, Outcome, Tracee};
 use crate::call::Call;
 
