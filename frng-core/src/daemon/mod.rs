@@ -1,1 +1,54 @@
 //! The unprivileged process that traces: starting it, talking to it, ending it.
+//!
+//! [`reserve`] finds the daemon of a state file, or starts one; [`Reserved::attach`] makes the caller its tracee.
+//!
+//! # Who serves a state file
+//! Who has locked the file that the name stands for. He makes the socket right after taking the lock, before the
+//! daemon is forked off, and removes it right before giving the lock up. So others find a socket to wait at for
+//! nearly all of the time that the lock is taken: while the daemon starts their connections wait to be accepted,
+//! while it ends they are refused or not accepted, and its end hangs up on them. Only in the instants between
+//! lock and socket they find neither, and try again a little later.
+//!
+//! A socket that is left over although nobody has the lock says that a daemon was killed or could not save.
+
+mod end;
+mod join;
+mod process;
+mod protocol;
+mod run;
+mod server;
+mod sessions;
+mod socket;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+pub use join::{Reserved, reserve};
+pub use process::fill_standard_descriptors;
+
+use crate::arch::Abi;
+use crate::state::StateFile;
+
+/// What an invocation wants of a daemon. One that is running already keeps what it was started with.
+#[derive(Clone)]
+pub struct Options {
+    /// The calling conventions that tracees may use.
+    pub abis: &'static [&'static dyn Abi],
+    /// Where lies are loaded from and saved to.
+    pub state: Option<PathBuf>,
+    /// Where the log is written to.
+    pub log: Option<PathBuf>,
+    /// Flush the log after each line.
+    pub flush: bool,
+    /// Keep the terminal, the directory and the standard descriptors.
+    pub stay: bool,
+    /// Where the trampoline's file is made; an absolute path.
+    pub directory: PathBuf,
+}
+
+/// Name of the socket in the directory of a state file.
+fn socket_name(state: &StateFile) -> OsString {
+    let mut name = state.name().to_os_string();
+    name.push(".sock");
+    name
+}

@@ -379,7 +379,7 @@ mod tests {
     }
 
     fn names(directory: &TempDir) -> Vec<OsString> {
-        let mut names: Vec<_> = fs::read_dir(&directory)
+        let mut names: Vec<_> = fs::read_dir(directory)
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();

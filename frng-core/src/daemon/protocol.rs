@@ -1,0 +1,197 @@
+//! What an invocation and a daemon say to each other: one message a packet.
+//!
+//! ```text
+//! invocation   daemon
+//! Reserve  ->
+//!          <-  Granted: it will not end before this invocation has attached or hung up
+//!              Refused: it is ending; wait for it to hang up and start over
+//!              Failed:  it cannot start
+//! Attach   ->
+//!          <-  Attached: the caller is traced; install the filter and exec
+//!              Failed:   it cannot be traced
+//! ```
+
+use crate::policy::UnknownOwner;
+use crate::tracer::{Attached, Engine};
+
+/// Changed with every change of the messages: a daemon may be older than an invocation that joins it.
+const VERSION: u8 = 1;
+
+/// Bytes of the longest message; a longer text is cut.
+pub const MESSAGE_MAX: usize = 1024;
+
+/// From an invocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Stay until I have attached or hung up.
+    Reserve,
+    /// Trace me.
+    Attach {
+        /// How.
+        engine: Engine,
+        /// Rule for files without a lie.
+        unknown: UnknownOwner,
+    },
+}
+
+/// From the daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// See [`Request::Reserve`]. The daemon's process id is not that of the socket's peer, which was made by the
+    /// invocation that has started the daemon.
+    Granted {
+        /// Process id of the daemon.
+        daemon: i32,
+    },
+    /// The daemon is ending.
+    Refused,
+    /// The caller is traced.
+    Attached(Attached),
+    /// It is not possible; one line for the user.
+    Failed(String),
+}
+
+const RESERVE: u8 = b'r';
+const ATTACH: u8 = b'a';
+const GRANTED: u8 = b'G';
+const REFUSED: u8 = b'R';
+const ATTACHED: u8 = b'A';
+const FAILED: u8 = b'F';
+
+impl Request {
+    /// As a packet.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Request::Reserve => vec![RESERVE, VERSION],
+            Request::Attach { engine, unknown } => {
+                let engine = match engine {
+                    Engine::Ptrace => 0,
+                    Engine::Seccomp => 1,
+                };
+                let unknown = match unknown {
+                    UnknownOwner::OwnAsRoot => 0,
+                    UnknownOwner::AllAsRoot => 1,
+                    UnknownOwner::AsItIs => 2,
+                };
+                vec![ATTACH, engine, unknown]
+            }
+        }
+    }
+
+    /// From a packet; `None` if this is no request of this version.
+    pub fn decode(packet: &[u8]) -> Option<Request> {
+        match *packet {
+            [RESERVE, VERSION] => Some(Request::Reserve),
+            [ATTACH, engine, unknown] => Some(Request::Attach {
+                engine: match engine {
+                    0 => Engine::Ptrace,
+                    1 => Engine::Seccomp,
+                    _ => return None,
+                },
+                unknown: match unknown {
+                    0 => UnknownOwner::OwnAsRoot,
+                    1 => UnknownOwner::AllAsRoot,
+                    2 => UnknownOwner::AsItIs,
+                    _ => return None,
+                },
+            }),
+            _ => None,
+        }
+    }
+}
+
+impl Reply {
+    /// As a packet.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Reply::Granted { daemon } => {
+                let mut packet = vec![GRANTED, VERSION];
+                packet.extend_from_slice(&daemon.to_ne_bytes());
+                packet
+            }
+            Reply::Refused => vec![REFUSED],
+            Reply::Attached(Attached { stop_at_every_open }) => {
+                vec![ATTACHED, u8::from(*stop_at_every_open)]
+            }
+            Reply::Failed(why) => {
+                let mut packet = vec![FAILED];
+                packet.extend_from_slice(why.as_bytes());
+                packet.truncate(MESSAGE_MAX);
+                packet
+            }
+        }
+    }
+
+    /// From a packet; `None` if this is no reply of this version.
+    pub fn decode(packet: &[u8]) -> Option<Reply> {
+        match *packet {
+            [GRANTED, VERSION, a, b, c, d] => Some(Reply::Granted {
+                daemon: i32::from_ne_bytes([a, b, c, d]),
+            }),
+            [REFUSED] => Some(Reply::Refused),
+            [ATTACHED, every] => Some(Reply::Attached(Attached {
+                stop_at_every_open: every != 0,
+            })),
+            [FAILED, ref why @ ..] => {
+                Some(Reply::Failed(String::from_utf8_lossy(why).into_owned()))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_survive_the_way() {
+        for engine in [Engine::Ptrace, Engine::Seccomp] {
+            for unknown in [
+                UnknownOwner::OwnAsRoot,
+                UnknownOwner::AllAsRoot,
+                UnknownOwner::AsItIs,
+            ] {
+                let request = Request::Attach { engine, unknown };
+                assert_eq!(Request::decode(&request.encode()), Some(request));
+            }
+        }
+        assert_eq!(
+            Request::decode(&Request::Reserve.encode()),
+            Some(Request::Reserve)
+        );
+        for reply in [
+            Reply::Granted {
+                daemon: 123_456_789,
+            },
+            Reply::Refused,
+            Reply::Attached(Attached {
+                stop_at_every_open: true,
+            }),
+            Reply::Failed("why".into()),
+        ] {
+            assert_eq!(Reply::decode(&reply.encode()), Some(reply));
+        }
+        assert_eq!(
+            Reply::Failed("x".repeat(2 * MESSAGE_MAX)).encode().len(),
+            MESSAGE_MAX
+        );
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        for packet in [
+            &b""[..],
+            b"r",
+            b"r\x02",
+            b"a\x02\x00",
+            b"a\x00\x03",
+            b"G\x01",
+            b"?",
+            b"r\x01\x00",
+        ] {
+            assert_eq!(Request::decode(packet), None);
+            assert_eq!(Reply::decode(packet), None);
+        }
+    }
+}

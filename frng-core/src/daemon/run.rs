@@ -1,0 +1,188 @@
+//! What the daemon does from its first to its last moment.
+
+use std::fs::{File, OpenOptions};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::mpsc::channel;
+
+use super::end::{End, remove_socket};
+use super::protocol::Reply;
+use super::sessions::{self, Sessions};
+use super::socket::{Channel, Listener};
+use super::{Options, process, server};
+use crate::lie::LieTable;
+use crate::log::{Level, Log};
+use crate::state::{StateFile, Table, reason};
+use crate::tracer::{self, Tracer};
+
+/// What a daemon has of a state file.
+pub struct Persistent {
+    /// Locked.
+    pub state: StateFile,
+    /// Its socket.
+    pub listener: Listener,
+}
+
+/// What a daemon starts with.
+pub struct Launch {
+    /// What the invocation that starts it wants.
+    pub options: Options,
+    /// The connection to that invocation, which has a reservation from the beginning.
+    pub first: Channel,
+    /// `None` for a daemon that keeps nothing.
+    pub persistent: Option<Persistent>,
+}
+
+/// Is the daemon. What goes wrong before it serves is told to the invocation that starts it.
+pub fn run(launch: Launch) {
+    let Launch {
+        options,
+        first,
+        persistent,
+    } = launch;
+    let (state, listener) = match persistent {
+        Some(Persistent { state, listener }) => (Some(state), Some(listener)),
+        None => (None, None),
+    };
+    match Daemon::start(&options, &first, state.as_ref(), listener) {
+        Ok(daemon) => {
+            drop(first);
+            daemon.trace(state);
+        }
+        Err(why) => {
+            if let Some(state) = &state {
+                remove_socket(state);
+                state.abandon();
+                state.unlock();
+            }
+            // Hanging up on a message that was not read would overtake the reply. If the other side has died
+            // meanwhile there is nobody to tell.
+            let _ = first.receive();
+            let _ = first.send(&Reply::Failed(why).encode());
+        }
+    }
+}
+
+/// A daemon that serves.
+struct Daemon {
+    tracer: Tracer,
+    table: Rc<Table>,
+    log: Log,
+    sessions: Sessions,
+}
+
+impl Daemon {
+    fn start(
+        options: &Options,
+        first: &Channel,
+        state: Option<&StateFile>,
+        listener: Option<Listener>,
+    ) -> Result<Daemon, String> {
+        // With the directory and the umask of the invocation.
+        let file = options.log.as_deref().map(open_log).transpose()?;
+        let mut keep: Vec<BorrowedFd<'_>> = vec![first.as_fd()];
+        keep.extend(file.as_ref().map(File::as_fd));
+        keep.extend(listener.as_ref().map(Listener::as_fd));
+        keep.extend(
+            state
+                .iter()
+                .flat_map(|state| [state.file(), state.directory()]),
+        );
+        let failed = |error| format!("cannot start the daemon: {}", reason(&error));
+        process::settle(options.stay, &keep).map_err(failed)?;
+        let log = match file {
+            Some(file) => Log::to_file(file, Level::Debug, options.flush),
+            None => Log::off(),
+        };
+        log_panics(&log);
+
+        let table = match state {
+            Some(state) => Table::from_records(state.load()?),
+            None => Table::new(),
+        };
+        let pid = std::process::id();
+        match state {
+            Some(state) => {
+                let lies = table.kinds().all;
+                log.info(format_args!(
+                    "daemon {pid} with {lies} lies from {}",
+                    state.path().display()
+                ));
+            }
+            None => log.info(format_args!("daemon {pid}")),
+        }
+        let table = Rc::new(table);
+        let (sender, orders) = channel();
+        let tracer = Tracer::new(
+            options.abis,
+            &options.directory,
+            table.clone(),
+            log.clone(),
+            orders,
+        )?;
+        let way = sessions::Tracer {
+            orders: sender,
+            ring: tracer::ring,
+            log: log.clone(),
+        };
+        let sessions = Sessions::new(way);
+        let reservation = sessions
+            .reserve()
+            .ok_or("cannot start the daemon: it is ending")?;
+        first
+            .duplicate()
+            .and_then(|first| server::start(&sessions, listener, first, reservation))
+            .map_err(failed)?;
+        Ok(Daemon {
+            tracer,
+            table,
+            log,
+            sessions,
+        })
+    }
+
+    fn trace(mut self, state: Option<StateFile>) {
+        let mut end = End::new(state, self.table, self.log.clone());
+        let traced = panic::catch_unwind(AssertUnwindSafe(|| {
+            self.tracer.run(&mut || {
+                let may_end = self.sessions.close();
+                if may_end {
+                    end.finish();
+                }
+                may_end
+            });
+        }));
+        if traced.is_err() {
+            // The panic itself is in the log. The tracees are killed when this process ends; what they have done up
+            // to now is better saved than lost.
+            end.finish();
+        }
+        self.log.info(format_args!("daemon ends"));
+        // A log that cannot be written has nowhere to be complained about.
+        let _ = self.log.flush();
+    }
+}
+
+fn open_log(path: &Path) -> Result<File, String> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        // Several daemons may have been told the same file.
+        .custom_flags(libc::O_APPEND | libc::O_NOCTTY)
+        .open(path)
+        .map_err(|error| format!("cannot open the log {}: {}", path.display(), reason(&error)))
+}
+
+/// There is no terminal that would show them.
+fn log_panics(log: &Log) {
+    let log = log.clone();
+    let previous = panic::take_hook();
+    panic::set_hook(Box::new(move |what| {
+        log.error(format_args!("bug: {what}"));
+        previous(what);
+    }));
+}

@@ -1,0 +1,402 @@
+//! The threads of the daemon that talk to invocations.
+//!
+//! One thread accepts connections and takes SIGALRM; each connection then has a thread of its own for its two
+//! questions, so that nobody, however slow, makes another one wait.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use super::protocol::{Reply, Request};
+use super::sessions::{Reservation, Sessions};
+use super::socket::{Channel, Listener};
+use crate::policy::Settings;
+use crate::tracer::{Attach, Engine, Order};
+
+/// Bytes of a connection thread's stack.
+const STACK: usize = 128 * 1024;
+
+/// Starts serving: connections to `listener`, if there is one, and `first`, which has its reservation already.
+/// SIGALRM must be blocked in the caller, so that it is in all threads.
+///
+/// # Errors
+/// What keeps threads from being started.
+pub fn start(
+    sessions: &Sessions,
+    listener: Option<Listener>,
+    first: Channel,
+    reservation: Reservation,
+) -> io::Result<()> {
+    let last_cap = last_cap();
+    let mut alarm = SigSet::empty();
+    alarm.add(Signal::SIGALRM);
+    let alarm = SignalFd::with_flags(&alarm, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+    converse(first, Some(reservation), sessions, last_cap)?;
+    let sessions = sessions.clone();
+    let server = Server {
+        sessions,
+        listener,
+        alarm,
+        last_cap,
+    };
+    thread::Builder::new()
+        .name("server".into())
+        .spawn(move || server.serve())?;
+    Ok(())
+}
+
+struct Server {
+    sessions: Sessions,
+    listener: Option<Listener>,
+    alarm: SignalFd,
+    last_cap: u32,
+}
+
+impl Server {
+    fn serve(self) {
+        loop {
+            let mut events = vec![PollFd::new(self.alarm.as_fd(), PollFlags::POLLIN)];
+            events.extend(
+                self.listener
+                    .as_ref()
+                    .map(|listener| PollFd::new(listener.as_fd(), PollFlags::POLLIN)),
+            );
+            match poll(&mut events, PollTimeout::NONE) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(error) => return self.complain("cannot wait for connections", error.into()),
+            }
+            let ready = |index: usize| {
+                events
+                    .get(index)
+                    .is_some_and(|event| event.any() == Some(true))
+            };
+            let (alarm, connection) = (ready(0), ready(1));
+            if alarm {
+                while let Ok(Some(_)) = self.alarm.read_signal() {}
+                self.sessions.tracer().order(Order::Dump);
+            }
+            if connection {
+                self.accept();
+            }
+        }
+    }
+
+    fn accept(&self) {
+        let Some(listener) = &self.listener else {
+            return;
+        };
+        let accepted = listener
+            .accept()
+            .and_then(|channel| converse(channel, None, &self.sessions, self.last_cap));
+        if let Err(error) = accepted {
+            self.complain("cannot accept a connection", error);
+            // Most likely out of descriptors or threads; those in use will be freed.
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn complain(&self, what: &str, error: io::Error) {
+        self.sessions
+            .tracer()
+            .log
+            .error(format_args!("{what}: {error}"));
+    }
+}
+
+/// Starts a thread that talks to an invocation.
+fn converse(
+    channel: Channel,
+    reservation: Option<Reservation>,
+    sessions: &Sessions,
+    last_cap: u32,
+) -> io::Result<()> {
+    let conversation = Conversation {
+        channel,
+        sessions: sessions.clone(),
+        last_cap,
+    };
+    let thread = thread::Builder::new()
+        .name("connection".into())
+        .stack_size(STACK);
+    thread.spawn(move || {
+        if let Err(error) = conversation.hold(reservation) {
+            conversation
+                .sessions
+                .tracer()
+                .log
+                .error(format_args!("connection: {error}"));
+        }
+    })?;
+    Ok(())
+}
+
+struct Conversation {
+    channel: Channel,
+    sessions: Sessions,
+    last_cap: u32,
+}
+
+impl Conversation {
+    /// The whole conversation. If the other side hangs up or talks nonsense it is hung up on, and its reservation
+    /// ends.
+    fn hold(&self, reservation: Option<Reservation>) -> io::Result<()> {
+        let peer = self.channel.peer()?;
+        if peer.uid() != nix::unistd::geteuid().as_raw() {
+            return Err(io::Error::other(format!(
+                "user {} has no business here",
+                peer.uid()
+            )));
+        }
+        match self.request()? {
+            Some(Request::Reserve) => {}
+            Some(other) => return Err(unexpected(&other)),
+            None => return Ok(()),
+        }
+        let Some(reservation) = reservation.or_else(|| self.sessions.reserve()) else {
+            self.reply(&Reply::Refused)?;
+            // The daemon's end is the hang-up that the other side waits for.
+            self.channel.wait_for_hang_up();
+            return Ok(());
+        };
+        self.reply(&Reply::Granted {
+            daemon: std::process::id() as i32,
+        })?;
+        match self.request()? {
+            Some(Request::Attach { engine, unknown }) => {
+                let settings = Settings {
+                    unknown,
+                    real_uid: peer.uid(),
+                    real_gid: peer.gid(),
+                    last_cap: self.last_cap,
+                };
+                self.attach(reservation, peer.pid(), engine, settings)
+            }
+            Some(other) => Err(unexpected(&other)),
+            None => Ok(()),
+        }
+    }
+
+    fn attach(
+        &self,
+        reservation: Reservation,
+        pid: i32,
+        engine: Engine,
+        settings: Settings,
+    ) -> io::Result<()> {
+        let (reply, answer) = channel();
+        reservation.attaching();
+        self.sessions.tracer().order(Order::Attach(Attach {
+            pid,
+            engine,
+            settings,
+            reply,
+        }));
+        match answer.recv() {
+            Ok(Ok(attached)) => {
+                // Before the reply: once it has it, the tracee may end at any time, and may be the last one.
+                reservation.attached();
+                self.reply(&Reply::Attached(attached))
+            }
+            Ok(Err(why)) => self.reply(&Reply::Failed(why)),
+            // Ended by a bug of the tracer only; the process ends right now.
+            Err(_) => self.reply(&Reply::Failed("the daemon has failed".into())),
+        }
+    }
+
+    fn request(&self) -> io::Result<Option<Request>> {
+        let Some(packet) = self.channel.receive()? else {
+            return Ok(None);
+        };
+        match Request::decode(&packet) {
+            Some(request) => Ok(Some(request)),
+            None => {
+                let why = "this state is in use by another version of frng";
+                self.reply(&Reply::Failed(why.into()))?;
+                Err(io::Error::other(format!("not understood: {packet:?}")))
+            }
+        }
+    }
+
+    fn reply(&self, reply: &Reply) -> io::Result<()> {
+        match self.channel.send(&reply.encode()) {
+            // It has hung up, or been killed.
+            Err(error) if error.raw_os_error() == Some(libc::EPIPE) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+fn unexpected(request: &Request) -> io::Error {
+    io::Error::other(format!("{request:?} out of order"))
+}
+
+/// The kernel's last capability; a recent one where it does not tell.
+fn last_cap() -> u32 {
+    let told = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap").ok();
+    told.and_then(|text| text.trim().parse().ok()).unwrap_or(40)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Log;
+    use crate::policy::UnknownOwner;
+    use crate::tracer::Attached;
+    use std::ffi::OsStr;
+    use std::fs::File;
+    use std::sync::mpsc::Receiver;
+
+    use super::super::sessions::Tracer;
+
+    const NAME: &str = "sock";
+
+    /// A server without a tracer: the test itself takes its orders.
+    struct Fixture {
+        directory: tempfile::TempDir,
+        sessions: Sessions,
+        orders: Receiver<Order>,
+        first: Channel,
+    }
+
+    impl Fixture {
+        fn new() -> Fixture {
+            let mut alarm = SigSet::empty();
+            alarm.add(Signal::SIGALRM);
+            alarm.thread_block().unwrap();
+            let directory = tempfile::tempdir().unwrap();
+            let place = File::open(directory.path()).unwrap();
+            let listener = Listener::bind(place.as_fd(), OsStr::new(NAME)).unwrap();
+            let (sender, orders) = channel();
+            let sessions = Sessions::new(Tracer {
+                orders: sender,
+                ring: || Ok(()),
+                log: Log::off(),
+            });
+            let (first, other) = Channel::pair().unwrap();
+            start(
+                &sessions,
+                Some(listener),
+                other,
+                sessions.reserve().unwrap(),
+            )
+            .unwrap();
+            Fixture {
+                directory,
+                sessions,
+                orders,
+                first,
+            }
+        }
+
+        fn connect(&self) -> Channel {
+            let place = File::open(self.directory.path()).unwrap();
+            Channel::connect(place.as_fd(), OsStr::new(NAME)).unwrap()
+        }
+    }
+
+    fn say(channel: &Channel, request: Request) {
+        channel.send(&request.encode()).unwrap();
+    }
+
+    fn hear(channel: &Channel) -> Option<Reply> {
+        channel
+            .receive()
+            .unwrap()
+            .map(|packet| Reply::decode(&packet).unwrap())
+    }
+
+    fn granted() -> Option<Reply> {
+        Some(Reply::Granted {
+            daemon: std::process::id() as i32,
+        })
+    }
+
+    const ATTACH: Request = Request::Attach {
+        engine: Engine::Ptrace,
+        unknown: UnknownOwner::AllAsRoot,
+    };
+
+    #[test]
+    fn an_invocation_reserves_and_attaches() {
+        let fixture = Fixture::new();
+        say(&fixture.first, Request::Reserve);
+        assert_eq!(hear(&fixture.first), granted());
+        say(&fixture.first, ATTACH);
+        let Ok(Order::Attach(attach)) = fixture.orders.recv() else {
+            panic!("no order to attach")
+        };
+        assert_eq!(
+            (attach.pid, attach.engine),
+            (std::process::id() as i32, Engine::Ptrace)
+        );
+        assert_eq!(attach.settings.unknown, UnknownOwner::AllAsRoot);
+        assert_eq!(attach.settings.real_uid, nix::unistd::getuid().as_raw());
+        assert!(!fixture.sessions.close());
+        let attached = Attached {
+            stop_at_every_open: true,
+        };
+        attach.reply.send(Ok(attached)).unwrap();
+        assert_eq!(hear(&fixture.first), Some(Reply::Attached(attached)));
+        assert!(fixture.sessions.close());
+    }
+
+    #[test]
+    fn idle_and_malformed_clients_make_nobody_wait() {
+        let fixture = Fixture::new();
+        let _idle: Vec<Channel> = (0..20).map(|_| fixture.connect()).collect();
+        let malformed = fixture.connect();
+        malformed.send(&[0xff; 100]).unwrap();
+        assert!(matches!(hear(&malformed), Some(Reply::Failed(_))));
+        assert_eq!(hear(&malformed), None);
+        let early = fixture.connect();
+        say(&early, ATTACH);
+        assert_eq!(hear(&early), None);
+        let good = fixture.connect();
+        say(&good, Request::Reserve);
+        assert_eq!(hear(&good), granted());
+    }
+
+    #[test]
+    fn hanging_up_makes_the_tracer_look_and_a_closed_daemon_refuses() {
+        let Fixture {
+            directory: _directory,
+            sessions,
+            orders,
+            first,
+        } = Fixture::new();
+        say(&first, Request::Reserve);
+        assert_eq!(hear(&first), granted());
+        let place = File::open(_directory.path()).unwrap();
+        let late = Channel::connect(place.as_fd(), OsStr::new(NAME)).unwrap();
+        drop(first);
+        assert!(matches!(orders.recv(), Ok(Order::Check)));
+        assert!(sessions.close());
+        say(&late, Request::Reserve);
+        assert_eq!(hear(&late), Some(Reply::Refused));
+    }
+
+    #[test]
+    fn a_failure_to_attach_is_told_and_ends_the_reservation() {
+        let fixture = Fixture::new();
+        say(&fixture.first, Request::Reserve);
+        assert_eq!(hear(&fixture.first), granted());
+        say(&fixture.first, ATTACH);
+        let Ok(Order::Attach(attach)) = fixture.orders.recv() else {
+            panic!("no order to attach")
+        };
+        attach.reply.send(Err("not possible".into())).unwrap();
+        assert_eq!(
+            hear(&fixture.first),
+            Some(Reply::Failed("not possible".into()))
+        );
+        assert!(matches!(fixture.orders.recv(), Ok(Order::Check)));
+        assert!(fixture.sessions.close());
+    }
+}
