@@ -45,19 +45,19 @@ use Stop::{Always, Never, OneOf, Opening};
 
 calls! {
     // Ownership: policy/ownership.rs
-    Chown "chown" (Path, Id, Id) Always, ownership::chown, "";
-    Lchown "lchown" (Link, Id, Id) Always, ownership::chown, "";
-    Fchown "fchown" (Fd, Id, Id) Always, ownership::chown, "";
-    Fchownat "fchownat" (Dirfd, Path, Id, Id, AtFlags) Always, ownership::chown, "";
+    Chown "chown" (Path, Id, Id) Always, ownership::chown, "only remembered: ctime stays, a read-only filesystem does not matter";
+    Lchown "lchown" (Link, Id, Id) Always, ownership::chown, "only remembered: ctime stays, a read-only filesystem does not matter";
+    Fchown "fchown" (Fd, Id, Id) Always, ownership::chown, "only remembered: ctime stays, a read-only filesystem does not matter";
+    Fchownat "fchownat" (Dirfd, Path, Id, Id, AtFlags) Always, ownership::chown, "only remembered: ctime stays, a read-only filesystem does not matter";
     Chown16 "chown" (Path, Id16, Id16) Always, ownership::chown, "16-bit ids";
     Lchown16 "lchown" (Link, Id16, Id16) Always, ownership::chown, "16-bit ids";
     Fchown16 "fchown" (Fd, Id16, Id16) Always, ownership::chown, "16-bit ids";
 
     // Mode: policy/mode.rs
-    Chmod "chmod" (Path, Mode) Always, mode::chmod, "";
-    Fchmod "fchmod" (Fd, Mode) Always, mode::chmod, "";
-    Fchmodat "fchmodat" (Dirfd, Path, Mode) Always, mode::chmod, "";
-    Fchmodat2 "fchmodat2" (Dirfd, Path, Mode, AtFlags) Always, mode::chmod, "";
+    Chmod "chmod" (Path, Mode) Always, mode::chmod, "real bits keep the file usable for its real owner";
+    Fchmod "fchmod" (Fd, Mode) Always, mode::chmod, "real bits keep the file usable for its real owner";
+    Fchmodat "fchmodat" (Dirfd, Path, Mode) Always, mode::chmod, "real bits keep the file usable for its real owner";
+    Fchmodat2 "fchmodat2" (Dirfd, Path, Mode, AtFlags) Always, mode::chmod, "real bits keep the file usable for its real owner";
     Umask "umask" (Mode) Always, mode::umask, "remembered, because files are made with more permissions than asked for";
 
     // Questions: policy/questions.rs
@@ -72,18 +72,19 @@ calls! {
     // Devices: policy/devices.rs
     Mknod "mknod" (Link, Mode, Dev) Always, devices::mknod, "a faked node is a regular file on disk";
     Mknodat "mknodat" (Dirfd, Link, Mode, Dev) Always, devices::mknod, "a faked node is a regular file on disk";
+    Truncate "truncate" (Path, Int) Always, devices::truncate, "EINVAL for a faked node, as for a real one";
 
-    // Creation: policy/creation.rs
-    Open "open" (Path, OpenFlags, Mode) Opening, opening::open, "";
-    Openat "openat" (Dirfd, Path, OpenFlags, Mode) Opening, opening::open, "";
-    Openat2 "openat2" (Dirfd, Path, OpenHow, Length) Always, opening::openat2, "";
-    Creat "creat" (Path, Mode) Always, opening::creat, "";
+    // Creation: policy/creation.rs, policy/opening.rs
+    Open "open" (Path, OpenFlags, Mode) Opening, opening::open, "faked null, zero, full, random, urandom, tty and ptmx open the real one, other faked devices are ENXIO; O_PATH opens the node";
+    Openat "openat" (Dirfd, Path, OpenFlags, Mode) Opening, opening::open, "faked null, zero, full, random, urandom, tty and ptmx open the real one, other faked devices are ENXIO; O_PATH opens the node";
+    Openat2 "openat2" (Dirfd, Path, OpenHow, Length) Always, opening::openat2, "faked null, zero, full, random, urandom, tty and ptmx open the real one, other faked devices are ENXIO; O_PATH opens the node";
+    Creat "creat" (Path, Mode) Always, opening::creat, "faked null, zero, full, random, urandom, tty and ptmx open the real one, other faked devices are ENXIO; O_PATH opens the node";
     Mkdir "mkdir" (Link, Mode) Always, creation::mkdir, "";
     Mkdirat "mkdirat" (Dirfd, Link, Mode) Always, creation::mkdir, "";
     Symlink "symlink" (LinkText, Link) Always, creation::symlink, "";
     Symlinkat "symlinkat" (LinkText, Dirfd, Link) Always, creation::symlink, "";
-    Link "link" (Link, NewPath) Always, creation::link, "";
-    Linkat "linkat" (Dirfd, Path, NewDirfd, NewPath, AtFlags) Always, creation::link, "";
+    Link "link" (Link, NewPath) Always, creation::link, "protected_hardlinks refuses files of other real users";
+    Linkat "linkat" (Dirfd, Path, NewDirfd, NewPath, AtFlags) Always, creation::link, "protected_hardlinks refuses files of other real users";
     Bind "bind" (Fd, In, Length) Always, creation::bind, "AF_UNIX sockets get an owner; ports below 1024 as the kernel decides for the real user";
 
     // Lifetime: policy/lifetime.rs

@@ -5,6 +5,8 @@ use super::{Answer, Outcome, Tracee};
 use super::{creation, parent, view};
 use crate::call::{Arg, Call};
 use crate::creds::CAP_MKNOD;
+use crate::errno::Errno;
+use crate::lie::LieTable;
 use crate::stat::{S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK};
 
 /// mknod and mknodat. `fs/namei.c: do_mknodat, vfs_mknod`.
@@ -34,7 +36,19 @@ pub async fn mknod<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let Some(parent) = parent else {
         return Ok(Answer::Pass);
     };
-    let real_mode = real_type | view::real_permissions(mode);
+    // All that was asked for, so that the umask shows in what is left.
+    let real_mode = real_type | view::real_permissions(real_type | mode & 0o777);
     let changed = call.with(Arg::Mode, u64::from(real_mode)).with(Arg::Dev, 0);
     creation::make(tracee, &changed, file, &parent, mode, rdev).await
+}
+
+/// truncate. The file that stands in for a device must not be changed. `fs/open.c: vfs_truncate`.
+pub async fn truncate<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    if tracee.lies().kinds().nodes == 0 {
+        return Ok(Answer::Pass);
+    }
+    match tracee.stat(call.file()).await {
+        Ok(real) if real.file_type() == S_IFREG && view::seen(tracee, &real).is_node() => Err(Errno::EINVAL),
+        _ => Ok(Answer::Pass),
+    }
 }
