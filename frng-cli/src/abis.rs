@@ -1,0 +1,12 @@
+//! The arch crates that a build has: the only place that asks for which CPU it is.
+
+use frng_core::arch::Abi;
+
+cfg_if::cfg_if! {
+    if #[cfg(target_arch = "x86_64")] {
+        /// The calling conventions that tracees may use; the first one is that of frng itself.
+        pub static ABIS: &[&dyn Abi] = &[&frng_arch_x86_64::ABI];
+    } else {
+        compile_error!("no arch crate for this CPU yet");
+    }
+}

@@ -1,0 +1,55 @@
+//! Becoming the command.
+
+use std::ffi::{CString, OsString, c_char, c_int};
+use std::os::unix::ffi::OsStringExt;
+use std::ptr;
+
+use nix::errno::Errno;
+
+/// It was found but cannot be executed, as shells and env(1) say it.
+const CANNOT_EXECUTE: c_int = 126;
+/// It was not found.
+const NOT_FOUND: c_int = 127;
+
+/// A command with its arguments, prepared before the process is traced.
+pub struct Command {
+    words: Vec<CString>,
+}
+
+impl Command {
+    /// The command of the command line; without one, the user's shell.
+    pub fn new(mut words: Vec<OsString>) -> Command {
+        if words.is_empty() {
+            let shell = std::env::var_os("SHELL").filter(|shell| !shell.is_empty());
+            words.push(shell.unwrap_or_else(|| "/bin/sh".into()));
+        }
+        // What comes from a command line or an environment has no NUL bytes.
+        let words = words
+            .into_iter()
+            .filter_map(|word| CString::new(word.into_vec()).ok())
+            .collect();
+        Command { words }
+    }
+
+    /// execvp(3). Returns only if that fails: exit status and message.
+    pub fn exec(&self) -> (c_int, String) {
+        let mut pointers: Vec<*const c_char> =
+            self.words.iter().map(|word| word.as_ptr()).collect();
+        pointers.push(ptr::null());
+        // SAFETY: a list of strings that ends with a null pointer, and has at least one, as `new` has made it.
+        unsafe { libc::execvp(pointers[0], pointers.as_ptr()) };
+        let error = Errno::last();
+        let name = self
+            .words
+            .first()
+            .map(|word| word.to_string_lossy())
+            .unwrap_or_default();
+        match error {
+            Errno::ENOENT => (NOT_FOUND, format!("cannot execute {name}: not found")),
+            _ => (
+                CANNOT_EXECUTE,
+                format!("cannot execute {name}: {}", error.desc()),
+            ),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! `frng`, also installed as `fakeroot-ng`: runs a command that believes it is root.
+//!
+//! In order: parse the options, find or start the daemon, become its tracee, install the filter, exec. All that the
+//! command inherits (signals, umask, directory, environment, limits, descriptors) is left as the caller has set it.
+//! That is why the program has a `main` of C's: Rust's would ignore SIGPIPE and open descriptors that were closed.
+
+mod abis;
+mod command;
+mod messages;
+mod options;
+
+use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::panic;
+use std::path::{Path, PathBuf};
+
+use frng_core::daemon;
+use frng_core::filter;
+use frng_core::tracer::Engine;
+
+use options::{Action, EngineChoice, Run};
+
+/// Exit status when frng itself fails.
+const FAILED: c_int = 125;
+
+/// The program, given its command line. Returns the exit status if nothing was executed.
+///
+/// # Safety
+/// `argv` must have `argc` strings, as `main` of C gets them.
+pub unsafe fn main(argc: c_int, argv: *const *const c_char) -> c_int {
+    let count = usize::try_from(argc).unwrap_or(0);
+    let words = (1..count).map(|index| {
+        // SAFETY: as promised by the caller.
+        let word = unsafe { CStr::from_ptr(*argv.add(index)) };
+        OsStr::from_bytes(word.to_bytes()).to_os_string()
+    });
+    let words: Vec<OsString> = words.collect();
+    // A panic has told why; it must not get out into C.
+    panic::catch_unwind(|| start(words)).unwrap_or(FAILED)
+}
+
+fn start(words: Vec<OsString>) -> c_int {
+    let result = daemon::fill_standard_descriptors()
+        .map_err(|error| format!("cannot open /dev/null: {error}"))
+        .and_then(|()| options::parse(words))
+        .and_then(|action| match action {
+            Action::ShortHelp => print(messages::SHORT_HELP),
+            Action::LongHelp => print(&messages::long_help()),
+            Action::Version => print(messages::VERSION),
+            Action::Run(run) => execute(run),
+        });
+    match result {
+        Ok(status) => status,
+        Err(why) => {
+            complain(&why);
+            FAILED
+        }
+    }
+}
+
+/// One line for the user. If nobody can read it the exit status has to do.
+fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "frng: {line}");
+}
+
+fn print(text: &str) -> Result<c_int, String> {
+    let mut out = io::stdout();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| format!("cannot write to stdout: {error}"))?;
+    Ok(0)
+}
+
+/// Becomes the command. Returns the exit status if it cannot be executed.
+fn execute(run: Run) -> Result<c_int, String> {
+    let engine = match run.engine {
+        EngineChoice::Ptrace => Engine::Ptrace,
+        EngineChoice::Seccomp if !filter::available() => {
+            return Err("cannot use the engine seccomp: this kernel refuses its filters; use --engine ptrace".into());
+        }
+        EngineChoice::Auto if !filter::available() => Engine::Ptrace,
+        EngineChoice::Seccomp | EngineChoice::Auto => Engine::Seccomp,
+    };
+    let command = command::Command::new(run.command);
+    let reserved = daemon::reserve(&daemon::Options {
+        abis: abis::ABIS,
+        state: run.state,
+        log: run.log,
+        flush: run.flush,
+        stay: run.stay,
+        directory: directory()?,
+    })?;
+    if let Some(warning) = reserved.warning() {
+        complain(warning);
+    }
+    allow_tracing_by(reserved.daemon());
+    let attached = reserved
+        .attach(engine, run.unknown)
+        .map_err(|why| match traced_by() {
+            Some(tracer) => format!(
+                "cannot be traced: process {tracer} does so already (a debugger, or another frng)"
+            ),
+            None => why,
+        })?;
+    if engine == Engine::Seccomp {
+        install_filter(attached.stop_at_every_open).map_err(|error| {
+            format!("cannot install the seccomp filter: {error}; use --engine ptrace")
+        })?;
+    }
+    let (status, why) = command.exec();
+    complain(&why);
+    Ok(status)
+}
+
+/// Where the trampoline's file is made.
+fn directory() -> Result<PathBuf, String> {
+    let named = ["FAKEROOT_TMPDIR", "TMPDIR"]
+        .into_iter()
+        .find_map(|variable| std::env::var_os(variable).filter(|value| !value.is_empty()));
+    let directory = named.map_or_else(|| Path::new("/tmp").to_path_buf(), PathBuf::from);
+    std::path::absolute(&directory).map_err(|error| {
+        format!(
+            "cannot find out what {} means: {error}",
+            directory.display()
+        )
+    })
+}
+
+/// Lets a process that is no ancestor trace this one, where Yama restricts that (ptrace_scope 1).
+fn allow_tracing_by(daemon: i32) {
+    // SAFETY: takes no memory. Without Yama it is EINVAL, and not needed.
+    unsafe { libc::prctl(libc::PR_SET_PTRACER, daemon as libc::c_ulong, 0, 0, 0) };
+}
+
+/// The process that traces this one.
+fn traced_by() -> Option<u32> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("TracerPid:"))?;
+    line.trim().parse().ok().filter(|tracer| *tracer != 0)
+}
+
+fn install_filter(stop_at_every_open: bool) -> io::Result<()> {
+    let program = filter::build(abis::ABIS, stop_at_every_open);
+    // SAFETY: takes no memory.
+    if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    filter::install(&program)
+}

@@ -1,0 +1,54 @@
+//! Help and version.
+
+/// `-v`.
+pub const VERSION: &str = concat!(
+    "frng ",
+    env!("CARGO_PKG_VERSION"),
+    "\nCopyright (C) 2026 the authors of frng",
+    "\nLicence GPL-2.0-or-later. This is free software; there is no warranty.\n",
+);
+
+/// `-h`.
+pub const SHORT_HELP: &str = "\
+usage: frng [-p STATE] [-l LOG [-f]] [-d] [-v] [OPTIONS] [--] COMMAND [ARG...]
+
+  -p, --persist STATE   load lies from STATE, share and save them
+  -l, --log LOG         write a log
+  -f, --flush           flush it after each line
+  -d, --no-daemonize    stay with the terminal and the working directory
+      --engine ENGINE   ptrace, seccomp or auto
+      --unknown RULE    owner of files without a lie: self, root or real
+  -v, --version         version and copyright
+  -h                    this help; --help tells more
+";
+
+/// `--help`.
+pub fn long_help() -> String {
+    format!("{SHORT_HELP}{MORE}")
+}
+
+const MORE: &str = "
+frng runs COMMAND, the shell without one, so that it and all it starts believe they run as root. Changes that need
+privilege are not made but remembered (as lies) and shown wherever somebody looks.
+
+Options end at the first word that is none: frng ls -l needs no --.
+
+-p STATE   Lies are loaded from the file STATE, which need not exist, and saved to it when the last command that uses
+           it ends. Commands that run at the same time share them. Without -p they are forgotten.
+-l LOG     The log is the daemon's: of several commands with the same STATE, the first one's -l, -f and -d count.
+           SIGALRM makes the daemon list its processes there.
+-d         For debugging frng itself: the daemon can dump core where it was started.
+--engine   auto: the best that works here, see the log. seccomp: only calls that matter stop. ptrace: all calls stop;
+           slower, but works where seccomp is refused.
+--unknown  self: your own files are shown as root's, others as they are (the default). root: all as root's. real: all
+           as they are.
+
+Environment
+  FAKEROOT_TMPDIR, else TMPDIR, else /tmp: a directory for a small file that is mapped into each process. It must
+  be writable and not mounted noexec.
+  SHELL: what is run without COMMAND, else /bin/sh.
+
+Exit status
+  That of COMMAND, which frng becomes by exec; 125 if frng itself fails, 126 if COMMAND cannot be executed, 127 if it
+  is not found.
+";
