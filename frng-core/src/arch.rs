@@ -139,6 +139,11 @@ pub trait Abi: Sync {
     /// Bytes of a pointer, of a `long` and of an auxv word.
     fn word_len(&self) -> usize;
 
+    /// Bytes of a `struct timespec`, two equal words, as utimensat(2) takes it.
+    fn timespec_len(&self) -> usize {
+        2 * self.word_len()
+    }
+
     /// The `struct stat` that this call fills: its bytes in `out` and their number.
     ///
     /// # Errors

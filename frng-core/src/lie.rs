@@ -86,7 +86,7 @@ pub trait LieTable {
 
     /// Remembers an xattr of `len` bytes, replacing one of the same name. The inode must have a lie already.
     /// `fill` is called with room for the value, piece by piece in order, until all of `len` is filled. It may be
-    /// slow and must not run while others are locked out. If it fails nothing changes.
+    /// slow, and ask the table about other things; no lock is held while it runs. If it fails nothing changes.
     ///
     /// # Errors
     /// What `fill` fails with; `ENOSPC` if there is no room in the table; `ENODATA` if the inode has no lie.

@@ -7,12 +7,14 @@
 //! One theme a file: to learn what happens on `fchownat`, open `ownership.rs`.
 
 pub mod access;
+pub mod acl;
 pub mod capabilities;
 pub mod creation;
 pub mod devices;
 pub mod directory;
 pub mod evasion;
 pub mod exec;
+mod file_capability;
 pub mod identity;
 pub mod inode_flags;
 pub mod lifetime;
@@ -21,6 +23,8 @@ pub mod namespaces;
 pub mod opening;
 pub mod ownership;
 mod parent;
+mod permission;
+mod posix_acl;
 pub mod privileged;
 pub mod process;
 pub mod questions;
@@ -29,5 +33,7 @@ pub mod tools;
 mod tracee;
 pub mod view;
 pub mod xattr;
+mod xattr_name;
+mod xattr_target;
 
 pub use tracee::{Answer, Outcome, PATH_MAX, Process, SCRATCH_LEN, Settings, Tracee, TraceeExt, UnknownOwner};

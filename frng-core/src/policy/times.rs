@@ -1,9 +1,98 @@
-//! utime(2) and its kin.
+//! utime(2) and its kin: the times are really set where the real user may; of other users' files root is told so.
+//! `fs/utimes.c`.
 
-use super::{Answer, Outcome, Tracee};
-use crate::call::Call;
+use super::permission::{self, Subject, WRITE};
+use super::xattr_target::Target;
+use super::{Answer, Outcome, Tracee, TraceeExt, view};
+use crate::call::{Arg, Call, FileRef, Sys, TraceeAddr};
+use crate::errno::Errno;
 
-/// Not decided yet.
-pub async fn utimes<T: Tracee>(_tracee: &T, _call: &Call) -> Outcome {
-    Ok(Answer::Pass)
+/// What times a call wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Times {
+    /// Both now: whoever may write to the file may have that.
+    Now,
+    /// Others: its owner's right.
+    Given,
+    /// None: the kernel does not even look for the file.
+    Neither,
+}
+
+/// utime, utimes, futimesat and utimensat.
+pub async fn utimes<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    let mut file = call.file();
+    if file.path.is_null() && file.dirfd != libc::AT_FDCWD {
+        // utimensat and futimesat take no path for the descriptor itself.
+        file = FileRef::descriptor(file.dirfd);
+    }
+    if file.flags & !(libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH) != 0 {
+        return Ok(Answer::Pass);
+    }
+    let Ok(real) = tracee.stat(file).await else {
+        return Ok(Answer::Pass);
+    };
+    let seen = view::seen(tracee, &real);
+    let ours = real.uid == tracee.settings().real_uid;
+    let owner = view::is_owner_or_capable(tracee, &seen);
+    if owner && ours {
+        return Ok(Answer::Pass);
+    }
+    let Ok(times) = wanted(tracee, call) else {
+        return Ok(Answer::Pass);
+    };
+    let target = Target::of_file(file);
+    let refused = match times {
+        Times::Neither => return Ok(Answer::Pass),
+        _ if owner => None,
+        Times::Given => Some(Errno::EPERM),
+        Times::Now => {
+            let who = Subject::acting(&tracee.creds());
+            let allowed = permission::allows(tracee, &who, &target, &real, &seen, WRITE).await;
+            if allowed { None } else { Some(Errno::EACCES) }
+        }
+    };
+    if let Some(error) = refused {
+        return match target.probe_write(tracee).await {
+            Err(Errno::EROFS) => Err(Errno::EROFS),
+            _ => Err(if view::is_immutable(&real) { Errno::EPERM } else { error }),
+        };
+    }
+    match tracee.run(call).await {
+        // Pretended, unless root is refused as well.
+        Err(Errno::EPERM | Errno::EACCES) if !view::is_immutable(&real) => Ok(Answer::Value(0)),
+        result => result.map(Answer::Value),
+    }
+}
+
+/// What the structure of a call wants.
+fn wanted<T: Tracee>(tracee: &T, call: &Call) -> Result<Times, Errno> {
+    let from = call.addr(Arg::In);
+    if from.is_null() {
+        return Ok(Times::Now);
+    }
+    if call.sys != Sys::Utimensat {
+        return Ok(Times::Given);
+    }
+    let len = tracee.abi().timespec_len();
+    let now = libc::UTIME_NOW as u32;
+    let omit = libc::UTIME_OMIT as u32;
+    match (nanoseconds(tracee, from, len)?, nanoseconds(tracee, from.add(len as u64), len)?) {
+        (atime, mtime) if atime == now && mtime == now => Ok(Times::Now),
+        (atime, mtime) if atime == omit && mtime == omit => Ok(Times::Neither),
+        _ => Ok(Times::Given),
+    }
+}
+
+/// The second half of a `struct timespec` of `len` bytes.
+fn nanoseconds<T: Tracee>(tracee: &T, from: TraceeAddr, len: usize) -> Result<u32, Errno> {
+    let at = from.add(len as u64 / 2);
+    if len == 16 {
+        let mut word = [0; 8];
+        tracee.read(at, &mut word)?;
+        Ok(u64::from_ne_bytes(word) as u32)
+    } else {
+        let mut word = [0; 4];
+        tracee.read(at, &mut word)?;
+        Ok(u32::from_ne_bytes(word))
+    }
 }

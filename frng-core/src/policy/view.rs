@@ -47,16 +47,34 @@ pub fn overlay(real: &Statx, seen: &Lie) -> Statx {
 /// # Errors
 /// Those of [`LieTable::put`].
 pub fn show<T: Tracee>(tracee: &T, real: &Statx, shown: Lie) -> Result<(), Errno> {
-    let (lies, id) = (tracee.lies(), real.id());
-    if lies.get(&id).is_none() && unknown(tracee, real) == shown {
+    if tracee.lies().get(&real.id()).is_none() && unknown(tracee, real) == shown {
         return Ok(());
     }
+    remember(tracee, real, shown)
+}
+
+/// The same, but remembered in any case, so that xattrs can be.
+///
+/// # Errors
+/// Those of [`LieTable::put`].
+pub fn remember<T: Tracee>(tracee: &T, real: &Statx, shown: Lie) -> Result<(), Errno> {
+    let (lies, id) = (tracee.lies(), real.id());
     lies.put(&id, shown)?;
     if real.nlink == 0 {
         // Deleted but open, or made by O_TMPFILE: it may be gone with its last descriptor.
         lies.orphan(&id);
     }
     Ok(())
+}
+
+/// Forgets the lie about an inode, on disk `real`, that is shown the same without it and has no faked xattrs.
+pub fn forget_if_plain<T: Tracee>(tracee: &T, real: &Statx) {
+    let (lies, id) = (tracee.lies(), real.id());
+    let mut xattrs = false;
+    lies.xattr_names(&id, &mut |_| xattrs = true);
+    if !xattrs && lies.get(&id) == Some(unknown(tracee, real)) {
+        lies.forget(&id);
+    }
 }
 
 /// The permission bits an inode gets on disk while `mode` is shown: its owner, who is the real user, can always
