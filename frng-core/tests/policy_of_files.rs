@@ -152,8 +152,15 @@ fn devices_are_shown_and_stood_for() {
     assert_eq!(std::fs::read_link(format!("/proc/self/fd/{fd}")).unwrap().to_str(), Some("/dev/null"));
     fooled.close(fd);
     fooled.file(c"f");
-    fooled.unlink(c"null", 0).unwrap();
-    fooled.unlink(c"sda", 0).unwrap();
+    assert_eq!(fooled.call(Sys::Truncate, [c"null".as_ptr() as u64, 9, 0, 0, 0, 0]), Err(Errno::EINVAL));
+    assert_eq!(fooled.call(Sys::Truncate, [c"f".as_ptr() as u64, 9, 0, 0, 0, 0]), Ok(0));
+    assert_eq!(fooled.mknod(c"executable", S_IFCHR | 0o777, make_dev(1, 3)), Ok(0));
+    assert_eq!((fooled.seen(c"executable").as_str(), fooled.on_disk(c"executable")), ("0:0 20755", S_IFREG | 0o644));
+    fooled.chmod(c"executable", 0o711).unwrap();
+    assert_eq!((fooled.seen(c"executable").as_str(), fooled.on_disk(c"executable")), ("0:0 20711", S_IFREG | 0o600));
+    for node in [c"null", c"sda", c"executable"] {
+        fooled.unlink(node, 0).unwrap();
+    }
     assert_eq!(fooled.lies().kinds().all, 0);
 }
 
@@ -225,6 +232,51 @@ fn entries_of_a_set_group_id_directory_take_its_group() {
     fooled.become_user(1000, 1000);
     fooled.close(fooled.open(c"d/set", libc::O_CREAT | libc::O_WRONLY, 0o2777).unwrap());
     assert_eq!(fooled.seen(c"d/set"), "1000:50 100755");
+}
+
+/// An entry of an ACL: tag, permissions, id.
+fn acl(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+    let entries = entries.iter().flat_map(|(tag, permissions, id)| {
+        [&tag.to_le_bytes()[..], &permissions.to_le_bytes(), &id.to_le_bytes()].concat()
+    });
+    2_u32.to_le_bytes().into_iter().chain(entries).collect()
+}
+
+#[test]
+fn a_faked_default_acl_takes_the_place_of_the_umask() {
+    let fooled = Fooled::new();
+    fooled.mkdir(c"d", 0o755).unwrap();
+    fooled.chown(c"d", 1, 2).unwrap();
+    // user::rwx, user:1000:rwx, group::r-x, mask::rwx, other::---
+    let list = acl(&[(1, 7, u32::MAX), (2, 7, 1000), (4, 5, u32::MAX), (16, 7, u32::MAX), (32, 0, u32::MAX)]);
+    let id = fooled.id(c"d");
+    let mut left = &list[..];
+    let lies = fooled.lies();
+    lies.set_xattr(&id, b"system.posix_acl_default", list.len(), &mut |room| {
+        let (now, later) = left.split_at(room.len());
+        room.copy_from_slice(now);
+        left = later;
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(lies.kinds().inherited_from, 1);
+    fooled.close(fooled.open(c"d/f", libc::O_CREAT | libc::O_WRONLY, 0o664).unwrap());
+    fooled.mkdir(c"d/sub", 0o777).unwrap();
+    fooled.mknod(c"d/n", S_IFBLK | 0o666, 0x801).unwrap();
+    fooled.symlink(c"f", c"d/l").unwrap();
+    assert_eq!(fooled.seen(c"d/f"), "0:0 100660");
+    assert_eq!(fooled.seen(c"d/sub"), "0:0 40770");
+    assert_eq!(fooled.seen(c"d/n"), "0:0 60660");
+    assert_eq!(fooled.seen(c"d/l"), "0:0 120777");
+    assert_eq!(lies.kinds().inherited_from, 2);
+    let mask_of = |path: &CStr| {
+        let mut value = Vec::new();
+        lies.xattr(&fooled.id(path), b"system.posix_acl_access", &mut |piece| value.extend_from_slice(piece)).unwrap();
+        value[4 + 3 * 8 + 2]
+    };
+    assert_eq!((mask_of(c"d/f"), mask_of(c"d/sub")), (6, 7));
+    fooled.chmod(c"d/f", 0o640).unwrap();
+    assert_eq!((mask_of(c"d/f"), fooled.seen(c"d/f").as_str()), (4, "0:0 100640"));
 }
 
 #[test]

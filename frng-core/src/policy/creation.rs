@@ -5,8 +5,7 @@
 //! a lie, so the program's call runs as it is, without a second stop ([`is_plain`], [`Parent::hands_down`]).
 
 use super::parent::{self, Parent};
-use super::view;
-use super::{Answer, Outcome, Tracee, TraceeExt, UnknownOwner};
+use super::{Answer, Outcome, Tracee, TraceeExt, UnknownOwner, acl, view};
 use crate::call::{Arg, Call, FileRef, Sys, TraceeAddr};
 use crate::errno::Errno;
 use crate::lie::{Lie, LieTable};
@@ -28,10 +27,11 @@ pub(super) fn is_plain<T: Tracee>(tracee: &T, mode: u32) -> bool {
 }
 
 impl Parent {
-    /// Whether a lie about this directory decides about what is made in it.
-    pub(super) fn hands_down<T: Tracee>(&self, tracee: &T) -> bool {
+    /// Whether a lie about this directory decides about an inode of this mode that is made in it.
+    pub(super) fn hands_down<T: Tracee>(&self, tracee: &T, mode: u32) -> bool {
         // What the directory really is the kernel itself hands down; then the lie is no different.
-        tracee.lies().get(&self.id).is_some() && self.seen.is_set_group_id_directory()
+        let has_lie = tracee.lies().get(&self.id).is_some();
+        has_lie && (self.seen.is_set_group_id_directory() || acl::inherited_mode(tracee, &self.id, mode).is_some())
     }
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn unusual<T: Tracee>(tracee: &T, file: FileRef, mode: u32) -> 
         return None;
     }
     let parent = parent::of_path(tracee, file).await.ok()?;
-    if plain && !parent.hands_down(tracee) { None } else { Some(parent) }
+    if plain && !parent.hands_down(tracee, mode) { None } else { Some(parent) }
 }
 
 /// Makes a new inode by `changed`, the program's call with a mode that leaves the inode usable, and shows it with the
@@ -95,15 +95,24 @@ pub(super) async fn introduce<T: Tracee>(
             shown.mode &= !S_ISGID;
         }
     }
-    make_usable(tracee, file, &mut real).await;
-    view::show(tracee, &real, shown)
+    // A default ACL takes the place of the umask.
+    if let Some(limited) = parent.and_then(|parent| acl::inherited_mode(tracee, &parent.id, mode)) {
+        shown.mode = shown.mode & !0o777 | limited & 0o777;
+    }
+    make_usable(tracee, file, &mut real, &shown).await;
+    view::show(tracee, &real, shown)?;
+    match parent {
+        Some(parent) => acl::inherit(tracee, &parent.id, &real, mode),
+        None => Ok(()),
+    }
 }
 
-/// Gives a new inode the permissions that its real owner needs, if a umask took them.
-async fn make_usable<T: Tracee>(tracee: &T, file: FileRef, real: &mut Statx) {
-    let had = u32::from(real.mode);
-    let needed = view::real_permissions(had);
-    if real.file_type() == S_IFLNK || had & 0o777 == needed {
+/// Gives a new inode the permissions on disk that its real owner needs, if a umask took them, and none that a device
+/// must not have.
+async fn make_usable<T: Tracee>(tracee: &T, file: FileRef, real: &mut Statx, shown: &Lie) {
+    let had = u32::from(real.mode) & 0o777;
+    let needed = view::real_permissions(shown.mode & S_IFMT | had);
+    if real.file_type() == S_IFLNK || had == needed {
         return;
     }
     let changed = if file.is_descriptor() {

@@ -1,7 +1,6 @@
 //! chmod(2) and umask(2).
 
-use super::view;
-use super::{Answer, Outcome, Process, Tracee, TraceeExt};
+use super::{Answer, Outcome, Process, Tracee, TraceeExt, acl, view};
 use crate::call::{Arg, Call};
 use crate::errno::Errno;
 use crate::lie::Lie;
@@ -38,6 +37,7 @@ pub async fn chmod<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         Err(error) => return Err(error),
     }
     view::show(tracee, &on_disk, Lie { mode, ..seen })?;
+    acl::chmod(tracee, &real.id(), mode)?;
     Ok(Answer::Value(0))
 }
 

@@ -133,7 +133,7 @@ impl Opening {
             None
         } else {
             match parent::of_path(tracee, self.call.file()).await {
-                Ok(parent) if is_plain(tracee, self.mode()) && !parent.hands_down(tracee) => {
+                Ok(parent) if is_plain(tracee, self.mode()) && !parent.hands_down(tracee, self.mode()) => {
                     return Ok(Answer::Pass);
                 }
                 Ok(parent) => Some(parent),

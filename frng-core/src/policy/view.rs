@@ -77,11 +77,17 @@ pub fn forget_if_plain<T: Tracee>(tracee: &T, real: &Statx) {
     }
 }
 
-/// The permission bits an inode gets on disk while `mode` is shown: its owner, who is the real user, can always
-/// go on working with it, and it can be executed if anybody may execute it. Set-ID bits are never real.
+/// The permission bits an inode gets on disk while `mode`, type included, is shown: its owner, who is the real user,
+/// can always go on working with it, and it can be executed if anybody may execute it. The file that stands in for a
+/// device never can, as no device can. Set-ID bits are never real.
 pub fn real_permissions(mode: u32) -> u32 {
     let permissions = mode & 0o777;
-    if mode & S_IFMT == S_IFDIR || permissions & S_IXUGO != 0 { permissions | 0o700 } else { permissions | 0o600 }
+    match mode & S_IFMT {
+        S_IFCHR | S_IFBLK => permissions & !S_IXUGO | 0o600,
+        S_IFDIR => permissions | 0o700,
+        _ if permissions & S_IXUGO != 0 => permissions | 0o700,
+        _ => permissions | 0o600,
+    }
 }
 
 /// Whether the kernel refuses any change of this inode's attributes, even to root (chattr(1) +i, +a).

@@ -11,6 +11,7 @@ use frng_core::arch::{Abi, BOOTSTRAP_MAX, Registers, StatBytes, TrampolineLayout
 use frng_core::call::{Call, FileRef, Sys, TraceeAddr, table};
 use frng_core::creds::{Creds, Ids};
 use frng_core::errno::Errno;
+use frng_core::inode::InodeId;
 use frng_core::policy::{Answer, Process, SCRATCH_LEN, Settings, Tracee, UnknownOwner};
 use frng_core::stat::{STATX_WANTED, Statx};
 use frng_core::state::Table;
@@ -113,11 +114,21 @@ impl Fooled {
         format!("{}:{} {:o}", stat.st_uid, stat.st_gid, stat.st_mode)
     }
 
-    /// The permission bits on disk.
+    /// What the kernel tells.
+    fn real(&self, path: &CStr) -> Statx {
+        let path = TraceeAddr(path.as_ptr() as u64);
+        let file = FileRef { dirfd: libc::AT_FDCWD, path, flags: libc::AT_SYMLINK_NOFOLLOW };
+        at_once(self.stat(file)).expect("statx")
+    }
+
+    /// Type and permission bits on disk.
     pub fn on_disk(&self, path: &CStr) -> u32 {
-        let file =
-            FileRef { dirfd: libc::AT_FDCWD, path: TraceeAddr(path.as_ptr() as u64), flags: libc::AT_SYMLINK_NOFOLLOW };
-        u32::from(at_once(self.stat(file)).expect("statx").mode)
+        self.real(path).mode.into()
+    }
+
+    /// The inode.
+    pub fn id(&self, path: &CStr) -> InodeId {
+        self.real(path).id()
     }
 
     /// chown, not following.
@@ -319,6 +330,7 @@ const NUMBERS: &[(u32, Sys)] = &[
     (libc::SYS_fchmod as u32, Sys::Fchmod),
     (libc::SYS_umask as u32, Sys::Umask),
     (libc::SYS_mknodat as u32, Sys::Mknodat),
+    (libc::SYS_truncate as u32, Sys::Truncate),
     (libc::SYS_mkdirat as u32, Sys::Mkdirat),
     (libc::SYS_symlinkat as u32, Sys::Symlinkat),
     (libc::SYS_linkat as u32, Sys::Linkat),
@@ -389,6 +401,10 @@ impl Abi for Host {
     }
 
     fn rewind_call(&self, _: &mut Registers, _: u32) {
+        unreachable!("nobody traces")
+    }
+
+    fn settle(&self, _: &mut Registers) {
         unreachable!("nobody traces")
     }
 
