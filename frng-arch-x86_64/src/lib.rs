@@ -73,6 +73,10 @@ impl Abi for X86_64 {
         registers::rewind_call(registers, number);
     }
 
+    fn settle(&self, registers: &mut Registers) {
+        registers::settle(registers);
+    }
+
     fn word_len(&self) -> usize {
         layouts::WORD_LEN
     }

@@ -27,6 +27,15 @@ const ARGS: [usize; 6] = [RDI, RSI, RDX, R10, R8, R9];
 /// orig_rax of a thread that is in no call.
 const NO_CALL: u64 = u64::MAX;
 
+/// The kernel's internal results of interrupted calls (`include/linux/errno.h`).
+const ERESTARTSYS: i64 = 512;
+const ERESTARTNOINTR: i64 = 513;
+const ERESTARTNOHAND: i64 = 514;
+const ERESTART_RESTARTBLOCK: i64 = 516;
+
+/// Number of restart_syscall(2).
+const RESTART_SYSCALL: u32 = 219;
+
 /// Bytes of the instruction `syscall`.
 const SYSCALL_LEN: u64 = 2;
 
@@ -74,6 +83,20 @@ pub fn rewind_call(registers: &mut Registers, number: u32) {
     set_pc(registers, before);
 }
 
+/// At a stop in the delivery of signals: restarts an interrupted call as the kernel does when no handler runs
+/// (`arch/x86/kernel/signal.c: arch_do_signal_or_restart`), and leaves no call.
+pub fn settle(registers: &mut Registers) {
+    let number = registers.u64_at(ORIG_RAX);
+    if (number as i64) >= 0 {
+        match -(registers.u64_at(RAX) as i64) {
+            ERESTARTSYS | ERESTARTNOINTR | ERESTARTNOHAND => rewind_call(registers, number as u32),
+            ERESTART_RESTARTBLOCK => rewind_call(registers, RESTART_SYSCALL),
+            _ => {}
+        }
+    }
+    registers.set_u64_at(ORIG_RAX, NO_CALL);
+}
+
 fn set_args(registers: &mut Registers, args: [u64; 6]) {
     for (offset, arg) in ARGS.into_iter().zip(args) {
         registers.set_u64_at(offset, arg);
@@ -108,6 +131,18 @@ mod tests {
         let mut expected = [ORIG_RAX, RDI, RSI, RDX, R10, R8, R9];
         expected.sort_unstable();
         assert_eq!(changed(&entered(), &registers), expected);
+    }
+
+    #[test]
+    fn settling_restarts_an_interrupted_call_and_nothing_else() {
+        for (result, rax, rewound) in [(-512i64, 257, 2), (-514, 257, 2), (-516, 219, 2), (-4, -4i64 as u64, 0), (3, 3, 0)] {
+            let mut registers = entered();
+            registers.set_u64_at(RAX, result as u64);
+            settle(&mut registers);
+            assert_eq!(registers.u64_at(RAX), rax);
+            assert_eq!(registers.u64_at(RIP), RIP as u64 - rewound);
+            assert_eq!(registers.u64_at(ORIG_RAX), NO_CALL);
+        }
     }
 
     #[test]

@@ -134,6 +134,10 @@ pub trait Abi: Sync {
     /// so that it issues the same call again.
     fn rewind_call(&self, registers: &mut Registers, number: u32);
 
+    /// At a stop outside of syscall stops: does what the kernel does only when the tracee runs on, namely restarts a
+    /// call that was interrupted, so that these registers can be put back later and no call follows from them.
+    fn settle(&self, registers: &mut Registers);
+
     // 3. Layouts.
 
     /// Bytes of a pointer, of a `long` and of an auxv word.

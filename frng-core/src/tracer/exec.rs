@@ -11,7 +11,9 @@ use super::lookup;
 use super::ptrace::{self, Gone};
 use super::thread::Thread;
 use crate::arch::Registers;
+use crate::call::TraceeAddr;
 use crate::errno::Errno;
+use crate::policy;
 
 /// Why a new program cannot be prepared.
 pub enum Failure {
@@ -52,8 +54,13 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable]) -> Result<Bootstrap, 
     })?;
     thread.abi.set(abi);
     thread.view.set(lookup::view(thread.tid));
-    let registers = ptrace::registers(thread.tid)?;
-    super::exec_creds::change(thread, abi.abi().sp(&registers));
+    let mut registers = ptrace::registers(thread.tid)?;
+    abi.abi().settle(&mut registers);
+    let executable = lookup::executable(thread.tid);
+    let stack = TraceeAddr(abi.abi().sp(&registers));
+    let tid = thread.tid;
+    policy::exec::after_exec(thread, executable.as_ref(), &mut |value| lookup::capability(tid, value), stack)
+        .map_err(|errno| Failure::Cannot(format!("its auxv cannot be changed: {errno}")))?;
     let memory = OpenOptions::new().read(true).write(true).open(format!("/proc/{}/mem", thread.tid))?;
     let code = thread.world.trampoline.bootstrap(abi.abi());
     let pc = abi.abi().pc(&registers);
@@ -65,17 +72,12 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable]) -> Result<Bootstrap, 
 
 impl Bootstrap {
     /// The code has run to its end with this result: puts the program back to its begin.
-    pub fn finish(&self, thread: &Thread, result: u64) -> Result<(), Failure> {
+    pub fn finish(&self, tid: i32, result: u64) -> Result<(), Failure> {
         if let Err(errno) = Errno::from_raw(result) {
             return Err(Failure::Cannot(format!("the trampoline cannot be mapped: {errno}")));
         }
         self.memory.write_all_at(&self.original, self.pc)?;
-        let abi = thread.abi.get().abi();
-        let mut registers = self.registers;
-        // The stop is at the entry of a call that is not to be made. A new program finds its registers cleared.
-        abi.replace_call(&mut registers, u32::MAX, [0; 6]);
-        abi.set_result(&mut registers, 0);
-        ptrace::set_registers(thread.tid, &registers)?;
+        ptrace::set_registers(tid, &self.registers)?;
         Ok(())
     }
 }

@@ -121,7 +121,10 @@ impl Flight {
         match self.start {
             Some(registers) => Ok(registers),
             None => {
-                let registers = ptrace::registers(thread.tid)?;
+                let mut registers = ptrace::registers(thread.tid)?;
+                if self.origin.is_none() {
+                    Self::table(thread).abi().settle(&mut registers);
+                }
                 self.start = Some(registers);
                 Ok(registers)
             }

@@ -161,6 +161,16 @@ pub fn executable(tid: i32) -> Option<Statx> {
     statx(libc::AT_FDCWD, &link, 0).ok()
 }
 
+/// The real `security.capability` of the file that a process executes: its length in bytes, and the bytes in `value`.
+pub fn capability(tid: i32, value: &mut [u8]) -> Option<usize> {
+    let link = CString::new(format!("/proc/{tid}/exe")).ok()?;
+    // SAFETY: both names are terminated strings and `value` has the length given.
+    let len = unsafe {
+        libc::getxattr(link.as_ptr(), c"security.capability".as_ptr(), value.as_mut_ptr().cast(), value.len())
+    };
+    usize::try_from(len).ok()
+}
+
 /// The device of procfs.
 fn proc_device() -> Option<(u32, u32)> {
     static DEVICE: OnceLock<Option<(u32, u32)>> = OnceLock::new();

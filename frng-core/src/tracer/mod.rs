@@ -7,7 +7,6 @@ mod abi_table;
 mod cpu;
 mod doorbell;
 mod exec;
-mod exec_creds;
 mod flight;
 mod lookup;
 mod ptrace;

@@ -419,7 +419,7 @@ impl Tracer {
         let Phase::Bootstrap(bootstrap) = std::mem::replace(&mut tracked.phase, Phase::Running) else {
             return self.resume(tid, 0);
         };
-        match bootstrap.finish(&tracked.thread, result) {
+        match bootstrap.finish(tid, result) {
             Ok(()) => {
                 tracked.ready = true;
                 self.handle_trap(tid)
