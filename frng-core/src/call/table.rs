@@ -41,7 +41,7 @@ impl Sys {
     }
 }
 
-use Stop::{Always, Never, OneOf, Opening};
+use Stop::{Always, AnyBit, Never, OneOf, Opening};
 
 calls! {
     // Ownership: policy/ownership.rs
@@ -131,16 +131,16 @@ calls! {
     Getegid "getegid" () Always, identity::getegid, "";
     Getresuid "getresuid" (Out, Out, Out) Always, identity::getresuid, "";
     Getresgid "getresgid" (Out, Out, Out) Always, identity::getresgid, "";
-    Setuid "setuid" (Id) Always, identity::setuid, "";
+    Setuid "setuid" (Id) Always, identity::setuid, "capabilities follow as in the kernel; of this thread only, a libc does it in all";
     Setgid "setgid" (Id) Always, identity::setgid, "";
     Setreuid "setreuid" (Id, Id) Always, identity::setreuid, "";
     Setregid "setregid" (Id, Id) Always, identity::setregid, "";
     Setresuid "setresuid" (Id, Id, Id) Always, identity::setresuid, "";
     Setresgid "setresgid" (Id, Id, Id) Always, identity::setresgid, "";
-    Setfsuid "setfsuid" (Id) Always, identity::setfsuid, "";
+    Setfsuid "setfsuid" (Id) Always, identity::setfsuid, "toggles the capabilities on files, as in the kernel";
     Setfsgid "setfsgid" (Id) Always, identity::setfsgid, "";
     Getgroups "getgroups" (Count, Out) Always, identity::getgroups, "";
-    Setgroups "setgroups" (Count, In) Always, identity::setgroups, "";
+    Setgroups "setgroups" (Count, In) Always, identity::setgroups, "kept sorted";
 
     Getuid16 "getuid" () Always, identity::getuid, "16-bit ids";
     Geteuid16 "geteuid" () Always, identity::geteuid, "16-bit ids";
@@ -160,35 +160,35 @@ calls! {
     Setgroups16 "setgroups" (Count, In) Always, identity::setgroups, "16-bit ids";
 
     // Capabilities: policy/capabilities.rs
-    Capget "capget" (In, Out) Always, capabilities::capget, "";
-    Capset "capset" (In, Out) Always, capabilities::capset, "";
-    Prctl "prctl" (Op, Operand, Operand, Operand, Operand) OneOf(Op, policy::process::PRCTLS), process::prctl, "";
+    Capget "capget" (In, Out) Always, capabilities::capget, "of other processes: what is faked of them, if they are fooled too";
+    Capset "capset" (In, In) Always, capabilities::capset, "";
+    Prctl "prctl" (Op, Operand, Operand, Operand, Operand) OneOf(Op, policy::process::PRCTLS), process::prctl, "capabilities, securebits, no_new_privs, dumpable and seccomp are pretended; PR_SET_MM fails with EPERM; the rest runs as it is";
 
     // Other rights of root: policy/privileged.rs
-    Sethostname "sethostname" (In, Length) Always, privileged::accept_name, "";
-    Setdomainname "setdomainname" (In, Length) Always, privileged::accept_name, "";
-    Settimeofday "settimeofday" (In, In) Always, privileged::settimeofday, "";
-    ClockSettime "clock_settime" (Int, In) Always, privileged::clock_settime, "";
-    Adjtimex "adjtimex" (In) Always, privileged::adjtimex, "";
-    ClockAdjtime "clock_adjtime" (Int, In) Always, privileged::adjtimex, "";
-    Setpriority "setpriority" (Op, Pid, Int) Always, privileged::setpriority, "";
-    SchedSetscheduler "sched_setscheduler" (Pid, Int, In) Always, privileged::or_pretend, "";
-    SchedSetparam "sched_setparam" (Pid, In) Always, privileged::or_pretend, "";
-    SchedSetattr "sched_setattr" (Pid, In, Flags) Always, privileged::or_pretend, "";
-    IoprioSet "ioprio_set" (Op, Pid, Int) Always, privileged::or_pretend, "";
-    Mlock "mlock" (In, Length) Always, privileged::mlock, "";
-    Mlock2 "mlock2" (In, Length, Flags) Always, privileged::mlock, "";
-    Mlockall "mlockall" (Flags) Always, privileged::mlock, "";
-    Setrlimit "setrlimit" (Op, In) Always, privileged::setrlimit, "";
-    Prlimit64 "prlimit64" (Pid, Op, In, Out) Always, privileged::prlimit, "";
-    Ioctl "ioctl" (Fd, Op, Operand) OneOf(Op, policy::inode_flags::IOCTLS), inode_flags::ioctl, "";
+    Sethostname "sethostname" (In, Length) Always, privileged::accept_name, "accepted; uname tells the real name";
+    Setdomainname "setdomainname" (In, Length) Always, privileged::accept_name, "accepted; uname tells the real name";
+    Settimeofday "settimeofday" (In, In) Always, privileged::settimeofday, "accepted; the clock stays";
+    ClockSettime "clock_settime" (Int, In) Always, privileged::clock_settime, "accepted; the clock stays";
+    Adjtimex "adjtimex" (In) Always, privileged::adjtimex, "accepted; answered with the true state of the clock";
+    ClockAdjtime "clock_adjtime" (Int, In) Always, privileged::adjtimex, "accepted; answered with the true state of the clock";
+    Setpriority "setpriority" (Op, Pid, Int) Always, privileged::setpriority, "done if allowed, else accepted; getpriority tells the truth";
+    SchedSetscheduler "sched_setscheduler" (Pid, Int, In) Always, privileged::or_pretend, "done if allowed, else accepted; asking for it tells the truth";
+    SchedSetparam "sched_setparam" (Pid, In) Always, privileged::or_pretend, "done if allowed, else accepted; asking for it tells the truth";
+    SchedSetattr "sched_setattr" (Pid, In, Flags) Always, privileged::or_pretend, "done if allowed, else accepted; asking for it tells the truth";
+    IoprioSet "ioprio_set" (Op, Pid, Int) Always, privileged::or_pretend, "done if allowed, else accepted; asking for it tells the truth";
+    Mlock "mlock" (In, Length) Always, privileged::mlock, "done up to the limit, accepted beyond";
+    Mlock2 "mlock2" (In, Length, Flags) Always, privileged::mlock, "done up to the limit, accepted beyond";
+    Mlockall "mlockall" (Flags) Always, privileged::mlock, "done up to the limit, accepted beyond; MCL_FUTURE is accepted and not done, later mappings would fail";
+    Setrlimit "setrlimit" (Op, In) Always, privileged::setrlimit, "a raised hard limit is accepted and not done";
+    Prlimit64 "prlimit64" (Pid, Op, In, Out) AnyBit(In, u64::MAX), privileged::prlimit, "a raised hard limit is accepted and not done, the soft limit then goes up to the old one; asking tells the truth";
+    Ioctl "ioctl" (Fd, Op, Operand) OneOf(Op, policy::inode_flags::IOCTLS), inode_flags::ioctl, "FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR: the flags that need a capability (immutable, append-only, journal data) are accepted and neither set nor shown";
 
     // Namespaces: policy/namespaces.rs
     Unshare "unshare" (Flags) Always, namespaces::enter, "runs as it is";
     Setns "setns" (Fd, Flags) Always, namespaces::enter, "runs as it is";
 
     // What would go around us: policy/evasion.rs
-    Seccomp "seccomp" (Op, Flags, In) Always, evasion::seccomp, "a filter of the tracee would kill our own calls: pretended";
+    Seccomp "seccomp" (Op, Flags, In) OneOf(Op, policy::evasion::SECCOMPS), evasion::seccomp, "a filter of the tracee would kill our own calls: accepted and not installed; EBUSY for a listener; its instructions are not checked";
     IoUringSetup "io_uring_setup" (Int, In) Always, evasion::not_implemented, "ENOSYS: a ring goes around seccomp and ptrace";
     IoUringEnter "io_uring_enter" (Fd, Int, Int, Flags, In, Length) Always, evasion::not_implemented, "ENOSYS, also for a ring that was handed in";
     IoUringRegister "io_uring_register" (Fd, Op, In, Count) Always, evasion::not_implemented, "ENOSYS, also for a ring that was handed in";

@@ -75,6 +75,12 @@ pub trait Tracee {
     /// Faked credentials of this thread.
     fn creds(&self) -> Creds;
 
+    /// Faked credentials of another thread, or of this one, by the id that this one knows it by. `None` if it is
+    /// not traced, or if the engine cannot tell.
+    fn creds_of(&self, _tid: i32) -> Option<Creds> {
+        None
+    }
+
     /// Changes the faked credentials of this thread.
     fn set_creds(&self, creds: Creds);
 
