@@ -1,4 +1,8 @@
 //! open(2) and its relatives: files that they make, and faked devices that they meet.
+//!
+//! Two limits. A descriptor of a faked null is one of the real /dev/null: fstat and fchown of it are about that inode,
+//! and the kernel has no room in a descriptor to say which node it came from. And an openat2 with `RESOLVE_BENEATH` or
+//! `RESOLVE_IN_ROOT` opens the file that stands in for a device, because only the kernel can follow such a path.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
