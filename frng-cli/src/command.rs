@@ -1,7 +1,7 @@
 //! Becoming the command.
 
-use std::ffi::{CString, OsString, c_char, c_int};
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::{CString, OsStr, OsString, c_char, c_int};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::ptr;
 
 use nix::errno::Errno;
@@ -39,17 +39,30 @@ impl Command {
         // SAFETY: a list of strings that ends with a null pointer, and has at least one, as `new` has made it.
         unsafe { libc::execvp(pointers[0], pointers.as_ptr()) };
         let error = Errno::last();
-        let name = self
-            .words
-            .first()
-            .map(|word| word.to_string_lossy())
-            .unwrap_or_default();
-        match error {
-            Errno::ENOENT => (NOT_FOUND, format!("cannot execute {name}: not found")),
-            _ => (
-                CANNOT_EXECUTE,
-                format!("cannot execute {name}: {}", error.desc()),
-            ),
-        }
+        let name = OsStr::from_bytes(
+            self.words
+                .first()
+                .map(|word| word.to_bytes())
+                .unwrap_or_default(),
+        );
+        let (status, why) = match error {
+            Errno::ENOENT => (NOT_FOUND, "not found"),
+            // The C library says so too if it was not found, but some directory in PATH could not be searched.
+            Errno::EACCES if !is_somewhere(name) => (NOT_FOUND, "not found"),
+            _ => (CANNOT_EXECUTE, error.desc()),
+        };
+        (
+            status,
+            format!("cannot execute {}: {why}", name.to_string_lossy()),
+        )
     }
+}
+
+/// Whether there is a file of this name where commands are looked for.
+fn is_somewhere(name: &OsStr) -> bool {
+    if name.as_bytes().contains(&b'/') {
+        return true;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(name).exists())
 }

@@ -82,6 +82,11 @@ fn execute(run: Run) -> Result<c_int, String> {
         EngineChoice::Auto if !filter::available() => Engine::Ptrace,
         EngineChoice::Seccomp | EngineChoice::Auto => Engine::Seccomp,
     };
+    if let Some(tracer) = traced_by() {
+        return Err(format!(
+            "cannot be traced: process {tracer} does so already (a debugger, or another frng)"
+        ));
+    }
     let command = command::Command::new(run.command);
     let reserved = daemon::reserve(&daemon::Options {
         abis: abis::ABIS,
@@ -95,14 +100,7 @@ fn execute(run: Run) -> Result<c_int, String> {
         complain(warning);
     }
     allow_tracing_by(reserved.daemon());
-    let attached = reserved
-        .attach(engine, run.unknown)
-        .map_err(|why| match traced_by() {
-            Some(tracer) => format!(
-                "cannot be traced: process {tracer} does so already (a debugger, or another frng)"
-            ),
-            None => why,
-        })?;
+    let attached = reserved.attach(engine, run.unknown)?;
     if engine == Engine::Seccomp {
         install_filter(attached.stop_at_every_open).map_err(|error| {
             format!("cannot install the seccomp filter: {error}; use --engine ptrace")

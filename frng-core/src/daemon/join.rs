@@ -109,6 +109,9 @@ fn find(options: &Options, path: &Path) -> Result<Reserved, String> {
                     Locking::Busy => retries.pause_while_locked(&state)?,
                 }
             }
+            Err(error) if error.raw_os_error() == Some(libc::ENOTSOCK) => {
+                return Err(in_the_way(&state));
+            }
             Err(error) => {
                 return Err(format!(
                     "cannot connect to {}: {}",
@@ -171,12 +174,7 @@ fn serve(state: &StateFile) -> Result<(Listener, bool), String> {
     };
     let left_over = match is_socket(state.directory(), &name) {
         Ok(true) => true,
-        Ok(false) => {
-            return Err(format!(
-                "{} is in the way: it is not a socket",
-                socket_path(state)
-            ));
-        }
+        Ok(false) => return Err(in_the_way(state)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(error) => return Err(failed(error)),
     };
@@ -212,6 +210,10 @@ fn ask(channel: &Channel) -> Result<Answer, String> {
 
 fn misunderstood() -> String {
     "cannot understand the daemon: it is of another version of frng".into()
+}
+
+fn in_the_way(state: &StateFile) -> String {
+    format!("{} is in the way: it is not a socket", socket_path(state))
 }
 
 fn socket_path(state: &StateFile) -> String {

@@ -1,0 +1,204 @@
+//! Running the programs: as an ordinary user, in a directory of their own, with a deadline.
+#![allow(dead_code, missing_docs)]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Whom the programs run as if the tests are run by root.
+const USER: u32 = 54321;
+
+/// How long a program may run.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A directory with copies of the programs in `bin` and room to work in `work`.
+pub struct Scratch {
+    directory: TempDir,
+}
+
+pub fn is_root() -> bool {
+    // SAFETY: cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        let scratch = Scratch { directory };
+        // The build directory may be out of reach for the user.
+        fs::create_dir(scratch.bin()).unwrap();
+        for program in [
+            env!("CARGO_BIN_EXE_frng"),
+            env!("CARGO_BIN_EXE_fakeroot-ng"),
+            env!("CARGO_BIN_EXE_frng-state"),
+        ] {
+            fs::copy(
+                program,
+                scratch.bin().join(Path::new(program).file_name().unwrap()),
+            )
+            .unwrap();
+        }
+        fs::create_dir(scratch.work()).unwrap();
+        scratch.give(&scratch.work());
+        scratch
+    }
+
+    fn bin(&self) -> PathBuf {
+        self.directory.path().join("bin")
+    }
+
+    /// Where commands run.
+    pub fn work(&self) -> PathBuf {
+        self.directory.path().join("work")
+    }
+
+    pub fn path(&self, name: impl AsRef<OsStr>) -> PathBuf {
+        self.work().join(name.as_ref())
+    }
+
+    /// Makes the user the owner.
+    pub fn give(&self, path: &Path) {
+        if is_root() {
+            chown(path, Some(USER), Some(USER)).unwrap();
+        }
+    }
+
+    /// Writes a file of the user's.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, content).unwrap();
+        self.give(&path);
+        path
+    }
+
+    /// One of the programs, or another one, with arguments.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let own = self.bin().join(words[0]);
+        let mut command = if own.exists() {
+            Command::new(own)
+        } else {
+            Command::new(words[0])
+        };
+        command
+            .args(&words[1..])
+            .current_dir(self.work())
+            .stdin(Stdio::null());
+        command
+            .env("TMPDIR", self.work())
+            .env_remove("FAKEROOT_TMPDIR");
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut paths = vec![self.bin()];
+        paths.extend(std::env::split_paths(&path));
+        command.env("PATH", std::env::join_paths(paths).unwrap());
+        if is_root() {
+            command.uid(USER).gid(USER);
+            // SAFETY: setgroups is a system call and nothing else here; it runs before the user is changed.
+            unsafe { command.pre_exec(|| Ok(())) };
+        }
+        command
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self, words: &[&str]) -> Done {
+        finish(self.command(words))
+    }
+
+    /// Waits until no process runs one of our programs any more.
+    pub fn wait_for_the_daemon_to_end(&self) {
+        let start = Instant::now();
+        while let Some(pid) = self.daemon() {
+            assert!(
+                start.elapsed() < Duration::from_secs(10),
+                "process {pid} is left behind"
+            );
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// A process that runs our frng.
+    pub fn daemon(&self) -> Option<i32> {
+        let frng = self.bin().join("frng");
+        fs::read_dir("/proc").unwrap().find_map(|entry| {
+            let entry = entry.ok()?;
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            // A zombie has no program any more.
+            (fs::read_link(entry.path().join("exe")).ok()? == frng).then_some(pid)
+        })
+    }
+}
+
+/// How a program has ended.
+#[derive(Debug)]
+pub struct Done {
+    /// Exit status, or 128 and the signal.
+    pub status: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Done {
+    /// Asserts that it has succeeded without a word on stderr.
+    #[track_caller]
+    pub fn good(self) -> String {
+        assert_eq!((self.status, self.err.as_str()), (0, ""), "{self:?}");
+        self.out
+    }
+
+    /// Asserts that frng itself has failed, with one line that says all of `why`.
+    #[track_caller]
+    pub fn failed(self, why: &[&str]) {
+        assert_eq!(self.status, 125, "{self:?}");
+        assert_eq!(self.out, "", "{self:?}");
+        assert_eq!(self.err.lines().count(), 1, "{self:?}");
+        assert!(self.err.starts_with("frng: "), "{self:?}");
+        for part in why {
+            assert!(self.err.contains(part), "{part}: {self:?}");
+        }
+    }
+}
+
+/// Runs a command to its end, which must come before the deadline.
+pub fn finish(mut command: Command) -> Done {
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let what = format!("{command:?}");
+    end(child).unwrap_or_else(|| panic!("{what} does not end"))
+}
+
+/// Waits for a child with a deadline; after that it is killed.
+pub fn end(child: Child) -> Option<Done> {
+    let pid = child.id();
+    let (sender, receiver) = channel();
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    match receiver.recv_timeout(DEADLINE) {
+        Ok(output) => Some(done(output.unwrap())),
+        Err(_) => {
+            // SAFETY: our own child, which has not been waited for.
+            unsafe { libc::kill(pid as i32, libc::SIGKILL) };
+            None
+        }
+    }
+}
+
+fn done(output: Output) -> Done {
+    let status = output.status;
+    Done {
+        status: status
+            .code()
+            .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}

@@ -1,0 +1,301 @@
+//! Daemons with a state file: sharing, saving, ending.
+
+mod common;
+
+use std::collections::HashMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{Scratch, end};
+use frng_core::state;
+
+/// Waits until something is so.
+#[track_caller]
+fn eventually(what: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !what() {
+        assert!(start.elapsed() < Duration::from_secs(20));
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn the_state_is_complete_when_the_command_has_ended() {
+    let scratch = Scratch::new();
+    for round in 1..30 {
+        let script = format!("touch f{round}; chown {round} f{round}");
+        scratch
+            .run(&["frng", "-p", "state", "sh", "-c", &script])
+            .good();
+        assert_eq!(state::read(&scratch.path("state")).unwrap().len(), round);
+    }
+    assert_eq!(
+        fs::metadata(scratch.path("state")).unwrap().mode() & 0o777,
+        0o600
+    );
+    scratch.wait_for_the_daemon_to_end();
+    assert!(!scratch.path("state.sock").exists());
+    assert_eq!(
+        scratch
+            .run(&["frng", "-p", "state", "stat", "-c", "%u", "f7"])
+            .good(),
+        "7\n"
+    );
+    assert_eq!(
+        scratch.run(&["frng", "stat", "-c", "%u", "f7"]).good(),
+        "0\n"
+    );
+}
+
+#[test]
+fn the_state_is_complete_when_the_last_process_was_killed() {
+    let scratch = Scratch::new();
+    for round in 1..10 {
+        let script = format!("touch f{round}; chown {round} f{round}; kill -KILL $$");
+        assert_eq!(
+            scratch
+                .run(&["frng", "-p", "state", "sh", "-c", &script])
+                .status,
+            128 + libc::SIGKILL
+        );
+        assert_eq!(state::read(&scratch.path("state")).unwrap().len(), round);
+    }
+}
+
+#[test]
+fn lies_are_shared_while_several_run() {
+    let scratch = Scratch::new();
+    let mut command = scratch.command(&[
+        "frng",
+        "-p",
+        "state",
+        "sh",
+        "-c",
+        "touch a; chown 5 a; touch ready; read end; true",
+    ]);
+    let mut first = command.stdin(Stdio::piped()).spawn().unwrap();
+    eventually(|| scratch.path("ready").exists());
+    let socket = fs::symlink_metadata(scratch.path("state.sock")).unwrap();
+    assert!(socket.file_type().is_socket());
+    assert_eq!(socket.mode() & 0o777, 0o600);
+    symlink("state", scratch.path("link")).unwrap();
+    for name in ["state", "./state", "link"] {
+        let shown = scratch.run(&["frng", "-p", name, "sh", "-c", "stat -c %u a; chown 6 a"]);
+        assert_eq!(shown.status, 0, "{shown:?}");
+        scratch.run(&["frng", "-p", name, "chown", "5", "a"]).good();
+    }
+    drop(first.stdin.take());
+    end(first).unwrap();
+    assert_eq!(state::read(&scratch.path("state")).unwrap()[0].lie.uid, 5);
+    scratch.wait_for_the_daemon_to_end();
+}
+
+#[test]
+fn the_socket_is_private_whatever_the_umask_and_has_room_for_long_names() {
+    let scratch = Scratch::new();
+    let name = format!("{}/{}", "d".repeat(200), "s".repeat(250));
+    for umask in ["000", "777"] {
+        let script = format!(
+            "umask {umask}; exec frng -p {name} sh -c 'umask; stat -c %a {name}.sock {name}; frng-state check {name}'"
+        );
+        let directory = scratch.path("d".repeat(200));
+        let _ = fs::create_dir(&directory);
+        scratch.give(&directory);
+        let done = scratch.run(&["sh", "-c", &script]);
+        assert!(
+            done.out.starts_with(&format!("0{umask}\n600\n")),
+            "{done:?}"
+        );
+        fs::remove_file(scratch.path(&name)).unwrap();
+    }
+}
+
+#[test]
+fn a_killed_daemon_kills_its_tracees_and_the_next_one_says_what_is_lost() {
+    let scratch = Scratch::new();
+    scratch
+        .run(&["frng", "-p", "state", "sh", "-c", "touch a b; chown 5 a"])
+        .good();
+    scratch.wait_for_the_daemon_to_end();
+    let before = fs::read(scratch.path("state")).unwrap();
+    let script = "chown 6 b; touch ready; exec sleep 100";
+    let mut command = scratch.command(&["frng", "-p", "state", "sh", "-c", script]);
+    let command = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually(|| scratch.path("ready").exists());
+    let daemon = scratch.daemon().unwrap();
+    // SAFETY: the daemon of the command that was just started.
+    unsafe { libc::kill(daemon, libc::SIGKILL) };
+    assert_eq!(end(command).unwrap().status, 128 + libc::SIGKILL);
+    scratch.wait_for_the_daemon_to_end();
+    assert_eq!(fs::read(scratch.path("state")).unwrap(), before);
+    assert!(scratch.path("state.sock").exists());
+    let done = scratch.run(&["frng", "-p", "state", "stat", "-c", "%u", "a", "b"]);
+    assert_eq!((done.status, done.out.as_str()), (0, "5\n0\n"));
+    assert!(
+        done.err.starts_with("frng: ")
+            && done.err.contains("lost")
+            && done.err.lines().count() == 1,
+        "{done:?}"
+    );
+    scratch.run(&["frng", "-p", "state", "true"]).good();
+}
+
+#[test]
+fn what_cannot_be_saved_leaves_the_old_state_and_the_next_one_says_so() {
+    let scratch = Scratch::new();
+    let directory = scratch.path("d");
+    fs::create_dir(&directory).unwrap();
+    scratch.give(&directory);
+    scratch
+        .run(&["frng", "-p", "d/state", "sh", "-c", "touch a; chown 5 a"])
+        .good();
+    let before = fs::read(directory.join("state")).unwrap();
+    // The daemon cannot make another file there when it ends.
+    scratch
+        .run(&[
+            "frng",
+            "-l",
+            "log",
+            "-p",
+            "d/state",
+            "sh",
+            "-c",
+            "chown 6 a; chmod 555 d",
+        ])
+        .good();
+    scratch.wait_for_the_daemon_to_end();
+    let mode = fs::metadata(&directory).unwrap().mode();
+    if mode & 0o222 == 0 {
+        assert_eq!(fs::read(directory.join("state")).unwrap(), before);
+        assert!(
+            fs::read_to_string(scratch.path("log"))
+                .unwrap()
+                .contains("cannot save")
+        );
+        fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
+        let done = scratch.run(&["frng", "-p", "d/state", "stat", "-c", "%u", "a"]);
+        assert_eq!((done.status, done.out.as_str()), (0, "5\n"));
+        assert!(done.err.contains("lost"), "{done:?}");
+    }
+}
+
+#[test]
+fn sigalrm_lists_the_tracees_in_the_log() {
+    let scratch = Scratch::new();
+    let mut command = scratch.command(&["frng", "-l", "log", "sh", "-c", "touch ready; read end; true"]);
+    let mut command = command.stdin(Stdio::piped()).spawn().unwrap();
+    eventually(|| scratch.path("ready").exists());
+    let pid = command.id();
+    // SAFETY: the daemon of the command that was just started.
+    unsafe { libc::kill(scratch.daemon().unwrap(), libc::SIGALRM) };
+    eventually(|| {
+        let log = fs::read_to_string(scratch.path("log")).unwrap();
+        log.lines().any(|line| {
+            line.contains(" info ") && line.contains(&pid.to_string()) && line.contains("parent")
+        })
+    });
+    drop(command.stdin.take());
+    assert_eq!(end(command).unwrap().status, 0);
+}
+
+#[test]
+fn the_daemon_is_out_of_the_way_of_its_caller() {
+    let scratch = Scratch::new();
+    // Its own session and process group, no terminal, nothing of the caller's open, directory left.
+    let probe = "for p in /proc/[0-9]*; do
+        [ \"$(readlink $p/exe)\" = \"$(command -v frng)\" ] || continue
+        echo $(readlink $p/cwd) $(readlink $p/fd/0 $p/fd/1 $p/fd/2) $(ls -l $p/fd | grep -c mark)
+        set -- $(cat $p/stat); echo $([ $6 != $(ps -o sid= -p $$) ] && echo other session)
+    done";
+    let script = format!(
+        "exec 7>mark; exec frng sh -c '{}'",
+        probe.replace('\'', "'\\''")
+    );
+    let done = scratch.run(&["sh", "-c", &script]);
+    assert_eq!(
+        done.out, "/ /dev/null /dev/null /dev/null 0\nother session\n",
+        "{done:?}"
+    );
+}
+
+/// A little generator (xorshift), so that a failing run can be repeated.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name)
+        .ok()
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(default)
+}
+
+/// The whole size: `FRNG_STRESS_ROUNDS=200 FRNG_STRESS_CONCURRENT=64 cargo test --release -p frng-cli --test state stress`.
+#[test]
+fn stress_many_at_once_lose_no_lie_and_leave_no_daemon() {
+    let rounds = setting("FRNG_STRESS_ROUNDS", 5);
+    let concurrent = setting("FRNG_STRESS_CONCURRENT", 16);
+    let seed = setting("FRNG_STRESS_SEED", 1 + u64::from(std::process::id()));
+    eprintln!("FRNG_STRESS_SEED={seed}");
+    let mut random = Random(seed);
+    let scratch = Scratch::new();
+    let mut owners = HashMap::new();
+    for round in 0..rounds {
+        let mut commands = Vec::new();
+        for index in 0..concurrent {
+            thread::sleep(Duration::from_millis(random.below(4)));
+            let owner = 1 + round * concurrent + index;
+            let file = format!("f{owner}");
+            let nap = random.below(40);
+            let end = if random.below(4) == 0 {
+                "kill -KILL $$"
+            } else {
+                "exit 7"
+            };
+            let script =
+                format!("touch {file}; chown {owner}:{owner} {file}; sleep 0.0{nap:02}; {end}");
+            let wanted = if end == "exit 7" {
+                7
+            } else {
+                128 + libc::SIGKILL
+            };
+            let mut command = scratch.command(&["frng", "-p", "state", "sh", "-c", &script]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            commands.push((command.spawn().unwrap(), wanted));
+            owners.insert(file, owner as u32);
+        }
+        for (command, wanted) in commands {
+            let done = end(command).unwrap_or_else(|| panic!("hangs in round {round}"));
+            assert_eq!(
+                (done.status, done.err.as_str()),
+                (wanted, ""),
+                "round {round}: {done:?}"
+            );
+        }
+        let saved: HashMap<u64, u32> = state::read(&scratch.path("state"))
+            .unwrap()
+            .into_iter()
+            .map(|record| (record.inode.ino, record.lie.uid))
+            .collect();
+        for (file, owner) in &owners {
+            let inode = fs::metadata(scratch.path(file)).unwrap().ino();
+            assert_eq!(saved.get(&inode), Some(owner), "{file} after round {round}");
+        }
+        scratch.wait_for_the_daemon_to_end();
+        assert!(!scratch.path("state.sock").exists(), "after round {round}");
+    }
+}
