@@ -192,14 +192,15 @@ pub fn at<const N: usize>(path: &CStr, rest: [u64; N]) -> [u64; 6] {
 }
 
 /// Runs a future that never waits.
-fn at_once<F: Future>(future: F) -> F::Output {
+pub fn at_once<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("a handler waits for nothing"),
     }
 }
 
-fn issue(sys: Sys, args: [u64; 6]) -> Result<u64, Errno> {
+/// Makes a call of this thread without any policy.
+pub fn issue(sys: Sys, args: [u64; 6]) -> Result<u64, Errno> {
     let number = Host.number(sys).ok_or(Errno::ENOSYS)?;
     let [a, b, c, d, e, f] = args;
     // SAFETY: the tests pass addresses of live buffers, or such as the kernel refuses.
@@ -337,6 +338,40 @@ const NUMBERS: &[(u32, Sys)] = &[
     (libc::SYS_bind as u32, Sys::Bind),
     (libc::SYS_unlinkat as u32, Sys::Unlinkat),
     (libc::SYS_renameat2 as u32, Sys::Renameat2),
+    (libc::SYS_setxattr as u32, Sys::Setxattr),
+    (libc::SYS_lsetxattr as u32, Sys::Lsetxattr),
+    (libc::SYS_fsetxattr as u32, Sys::Fsetxattr),
+    (libc::SYS_getxattr as u32, Sys::Getxattr),
+    (libc::SYS_lgetxattr as u32, Sys::Lgetxattr),
+    (libc::SYS_fgetxattr as u32, Sys::Fgetxattr),
+    (libc::SYS_listxattr as u32, Sys::Listxattr),
+    (libc::SYS_llistxattr as u32, Sys::Llistxattr),
+    (libc::SYS_flistxattr as u32, Sys::Flistxattr),
+    (libc::SYS_removexattr as u32, Sys::Removexattr),
+    (libc::SYS_lremovexattr as u32, Sys::Lremovexattr),
+    (libc::SYS_fremovexattr as u32, Sys::Fremovexattr),
+    (libc::SYS_faccessat as u32, Sys::Faccessat),
+    (libc::SYS_faccessat2 as u32, Sys::Faccessat2),
+    (libc::SYS_utimensat as u32, Sys::Utimensat),
+    (libc::SYS_getdents64 as u32, Sys::Getdents64),
+    (libc::SYS_seccomp as u32, Sys::Seccomp),
+    (libc::SYS_clock_settime as u32, Sys::ClockSettime),
+    (libc::SYS_settimeofday as u32, Sys::Settimeofday),
+    (libc::SYS_adjtimex as u32, Sys::Adjtimex),
+    (libc::SYS_setpriority as u32, Sys::Setpriority),
+    (libc::SYS_sched_setscheduler as u32, Sys::SchedSetscheduler),
+    (libc::SYS_ioprio_set as u32, Sys::IoprioSet),
+    (libc::SYS_mlock as u32, Sys::Mlock),
+    (libc::SYS_mlockall as u32, Sys::Mlockall),
+    (libc::SYS_msync as u32, Sys::Msync),
+    (libc::SYS_gettid as u32, Sys::Gettid),
+    (libc::SYS_prlimit64 as u32, Sys::Prlimit64),
+    (libc::SYS_ioctl as u32, Sys::Ioctl),
+    // Not in libc yet; the same on every CPU.
+    (463, Sys::Setxattrat),
+    (464, Sys::Getxattrat),
+    (465, Sys::Listxattrat),
+    (466, Sys::Removexattrat),
 ];
 
 impl Abi for Host {
