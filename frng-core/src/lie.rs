@@ -46,6 +46,8 @@ pub struct Kinds {
     pub nodes: usize,
     /// Faked character and block devices.
     pub devices: usize,
+    /// Lies of inodes whose last name is gone.
+    pub orphans: usize,
     /// Lies of inodes without a birth time whose last name is gone: a new inode may get the same number.
     pub orphans_without_birth: usize,
 }

@@ -50,62 +50,31 @@ impl StateFile {
     /// # Errors
     /// One line that says what is wrong with it.
     pub fn open(path: &Path) -> Result<StateFile, String> {
-        let failed = |error: io::Error| {
-            format!(
-                "cannot open the state file {}: {}",
-                path.display(),
-                reason(&error)
-            )
-        };
+        let failed = |error: io::Error| format!("cannot open the state file {}: {}", path.display(), reason(&error));
         let mut options = OpenOptions::new();
         // O_NONBLOCK: not to hang on what turns out to be a FIFO.
-        options
-            .read(true)
-            .write(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+        options.read(true).write(true).mode(0o600).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
         let (file, created) = match options.open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => (
-                options
-                    .create(true)
-                    .truncate(false)
-                    .open(path)
-                    .map_err(failed)?,
-                true,
-            ),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                (options.create(true).truncate(false).open(path).map_err(failed)?, true)
+            }
             other => (other.map_err(failed)?, false),
         };
         let metadata = file.metadata().map_err(failed)?;
         if !metadata.is_file() {
-            return Err(format!(
-                "cannot use {} as state file: not a regular file",
-                path.display()
-            ));
+            return Err(format!("cannot use {} as state file: not a regular file", path.display()));
         }
         let user = nix::unistd::geteuid();
         if metadata.uid() != user.as_raw() && !user.is_root() {
             let owner = metadata.uid();
-            return Err(format!(
-                "cannot use {} as state file: it belongs to another user ({owner})",
-                path.display()
-            ));
+            return Err(format!("cannot use {} as state file: it belongs to another user ({owner})", path.display()));
         }
         // Its directory and name are those of the file itself, not of a symbolic link to it.
         let path = fs::canonicalize(path).map_err(failed)?;
         let directory = path.parent().unwrap_or(Path::new("/"));
-        let directory = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_PATH)
-            .open(directory)
-            .map_err(failed)?;
+        let directory = OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(directory).map_err(failed)?;
         let name = path.file_name().unwrap_or_default().to_os_string();
-        Ok(StateFile {
-            path,
-            directory: directory.into(),
-            name,
-            file,
-            created,
-        })
+        Ok(StateFile { path, directory: directory.into(), name, file, created })
     }
 
     /// Its path without symbolic links.
@@ -139,11 +108,7 @@ impl StateFile {
                 return Ok(Locking::Busy);
             }
             Err(error) => {
-                return Err(format!(
-                    "cannot lock the state file {}: {}",
-                    self.path.display(),
-                    reason(&error)
-                ));
+                return Err(format!("cannot lock the state file {}: {}", self.path.display(), reason(&error)));
             }
         }
         if matches!(self.named(), Ok(Some(true))) {
@@ -162,11 +127,7 @@ impl StateFile {
     /// Whether the name stands for the open file; `None` if it stands for nothing.
     fn named(&self) -> io::Result<Option<bool>> {
         let ours = fstat(&self.file)?;
-        match fstatat(
-            &self.directory,
-            self.name.as_os_str(),
-            AtFlags::AT_SYMLINK_NOFOLLOW,
-        ) {
+        match fstatat(&self.directory, self.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(named) => Ok(Some(same_file(&ours, &named))),
             Err(Errno::ENOENT) => Ok(None),
             Err(error) => Err(error.into()),
@@ -187,13 +148,8 @@ impl StateFile {
     /// # Errors
     /// One line that says why.
     pub fn save(&mut self, records: &[Record]) -> Result<(), String> {
-        self.replace(records).map_err(|error| {
-            format!(
-                "cannot save the state to {}: {}",
-                self.path.display(),
-                reason(&error)
-            )
-        })
+        self.replace(records)
+            .map_err(|error| format!("cannot save the state to {}: {}", self.path.display(), reason(&error)))
     }
 
     fn replace(&mut self, records: &[Record]) -> io::Result<()> {
@@ -202,21 +158,12 @@ impl StateFile {
         }
         let (temporary, file) = self.temporary()?;
         let written = self.fill(&file, records).and_then(|()| {
-            renameat(
-                &self.directory,
-                temporary.as_os_str(),
-                &self.directory,
-                self.name.as_os_str(),
-            )?;
+            renameat(&self.directory, temporary.as_os_str(), &self.directory, self.name.as_os_str())?;
             Ok(())
         });
         if let Err(error) = written {
             // Whatever this says, the first error is the one to tell.
-            let _ = unlinkat(
-                &self.directory,
-                temporary.as_os_str(),
-                UnlinkatFlags::NoRemoveDir,
-            );
+            let _ = unlinkat(&self.directory, temporary.as_os_str(), UnlinkatFlags::NoRemoveDir);
             return Err(error);
         }
         self.file = file;
@@ -231,12 +178,7 @@ impl StateFile {
         loop {
             // A short name, because that of the state file may be as long as names can be.
             let name = OsString::from(format!(".frng-{}-{attempt}", std::process::id()));
-            match openat(
-                &self.directory,
-                name.as_os_str(),
-                flags,
-                Mode::S_IRUSR | Mode::S_IWUSR,
-            ) {
+            match openat(&self.directory, name.as_os_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR) {
                 Ok(file) => return Ok((name, file.into())),
                 // Left behind by a daemon that was killed.
                 Err(Errno::EEXIST) if attempt < 100 => attempt += 1,
@@ -272,17 +214,10 @@ impl StateFile {
     /// Undoes [`StateFile::open`] when no session has come of it: the holder of the lock removes the file if it was
     /// made by him and is still empty.
     pub fn abandon(&self) {
-        let empty = self
-            .file
-            .metadata()
-            .is_ok_and(|metadata| metadata.len() == 0);
+        let empty = self.file.metadata().is_ok_and(|metadata| metadata.len() == 0);
         if self.created && empty && matches!(self.named(), Ok(Some(true))) {
             // An empty state file does no harm, should this fail.
-            let _ = unlinkat(
-                &self.directory,
-                self.name.as_os_str(),
-                UnlinkatFlags::NoRemoveDir,
-            );
+            let _ = unlinkat(&self.directory, self.name.as_os_str(), UnlinkatFlags::NoRemoveDir);
         }
     }
 }
@@ -292,30 +227,20 @@ impl StateFile {
 /// # Errors
 /// One line that says where it is broken, or why it cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Record>, String> {
-    let file = File::open(path).map_err(|error| {
-        format!(
-            "cannot open the state file {}: {}",
-            path.display(),
-            reason(&error)
-        )
-    })?;
+    let file = File::open(path)
+        .map_err(|error| format!("cannot open the state file {}: {}", path.display(), reason(&error)))?;
     load(&file, path)
 }
 
 fn load(mut file: &File, path: &Path) -> Result<Vec<Record>, String> {
     let path = path.display();
-    let failed =
-        |error: io::Error| format!("cannot read the state file {path}: {}", reason(&error));
-    let refused =
-        |broken| format!("cannot use the state file {path}: {broken}; mend it or move it away");
+    let failed = |error: io::Error| format!("cannot read the state file {path}: {}", reason(&error));
+    let refused = |broken| format!("cannot use the state file {path}: {broken}; mend it or move it away");
     let mut text = Vec::new();
     // A disk image named by mistake is refused without reading all of it.
     file.take(4096).read_to_end(&mut text).map_err(failed)?;
     if !text.starts_with(b"frng_state") {
-        let first = text
-            .split_inclusive(|byte| *byte == b'\n')
-            .next()
-            .unwrap_or_default();
+        let first = text.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
         format::parse(first).map_err(refused)?;
     }
     file.read_to_end(&mut text).map_err(failed)?;
@@ -362,27 +287,15 @@ mod tests {
     fn records(count: u64) -> Vec<Record> {
         (0..count)
             .map(|ino| Record {
-                inode: InodeId {
-                    dev: 1,
-                    ino,
-                    birth: None,
-                },
-                lie: Lie {
-                    uid: 1,
-                    gid: 2,
-                    mode: S_IFREG | 0o644,
-                    rdev: 0,
-                },
+                inode: InodeId { dev: 1, ino, birth: None },
+                lie: Lie { uid: 1, gid: 2, mode: S_IFREG | 0o644, rdev: 0 },
                 xattrs: Xattrs::new(),
             })
             .collect()
     }
 
     fn names(directory: &TempDir) -> Vec<OsString> {
-        let mut names: Vec<_> = fs::read_dir(directory)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
+        let mut names: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         names
     }
@@ -433,21 +346,13 @@ mod tests {
         fs::rename(&path, directory.path().join("away")).unwrap();
         fs::write(&path, "precious").unwrap();
         let error = state.save(&records(2)).unwrap_err();
-        assert!(
-            error.ends_with("another file has taken its name"),
-            "{error}"
-        );
+        assert!(error.ends_with("another file has taken its name"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"precious");
         // Renaming a file over a directory fails after all has been written.
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         state.file = File::open(&path).unwrap();
-        assert!(
-            state
-                .save(&records(2))
-                .unwrap_err()
-                .ends_with("Is a directory")
-        );
+        assert!(state.save(&records(2)).unwrap_err().ends_with("Is a directory"));
         assert_eq!(names(&directory), ["away", "state"]);
     }
 
@@ -468,12 +373,7 @@ mod tests {
     fn what_is_no_state_file_is_refused_and_left_untouched() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state");
-        for text in [
-            &b"#!/bin/sh\n"[..],
-            b"frng_state(version: 9)\n",
-            b"\0\0\0",
-            &[b'x'; 10000],
-        ] {
+        for text in [&b"#!/bin/sh\n"[..], b"frng_state(version: 9)\n", b"\0\0\0", &[b'x'; 10000]] {
             fs::write(&path, text).unwrap();
             let error = StateFile::open(&path).unwrap().load().unwrap_err();
             assert!(error.contains("line 1, column"), "{error}");
@@ -484,15 +384,7 @@ mod tests {
         assert!(error.ends_with("Is a directory"), "{error}");
         let fifo = directory.path().join("fifo");
         nix::unistd::mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
-        assert!(
-            StateFile::open(&fifo)
-                .unwrap_err()
-                .contains("not a regular file")
-        );
-        assert!(
-            StateFile::open(&path.join("x"))
-                .unwrap_err()
-                .ends_with("Not a directory")
-        );
+        assert!(StateFile::open(&fifo).unwrap_err().contains("not a regular file"));
+        assert!(StateFile::open(&path.join("x")).unwrap_err().ends_with("Not a directory"));
     }
 }

@@ -37,11 +37,7 @@ pub struct Broken {
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "line {}, column {}: {}",
-            self.line, self.column, self.why
-        )
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.why)
     }
 }
 
@@ -77,10 +73,7 @@ struct Line<B: Ord> {
     mode: u32,
     #[serde(default, skip_serializing_if = "is_zero", with = "device")]
     rdev: u64,
-    #[serde(
-        default = "no_xattrs",
-        skip_serializing_if = "std::collections::BTreeMap::is_empty"
-    )]
+    #[serde(default = "no_xattrs", skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     xattrs: std::collections::BTreeMap<B, B>,
 }
 
@@ -98,15 +91,11 @@ fn no_xattrs<B: Ord>() -> std::collections::BTreeMap<B, B> {
 /// Those of `out`.
 pub fn write(records: &[Record], out: &mut impl Write) -> io::Result<()> {
     let one_line = PrettyConfig::new().compact_structs(true).compact_maps(true);
-    let header = Header {
-        version: FORMAT_VERSION,
-        lies: records.len(),
-    };
+    let header = Header { version: FORMAT_VERSION, lies: records.len() };
     writeln!(
         out,
         "{}",
-        ron::ser::to_string_pretty(&header, one_line.clone().struct_names(true))
-            .map_err(io::Error::other)?
+        ron::ser::to_string_pretty(&header, one_line.clone().struct_names(true)).map_err(io::Error::other)?
     )?;
     let mut text = String::new();
     for Record { inode, lie, xattrs } in records {
@@ -118,15 +107,10 @@ pub fn write(records: &[Record], out: &mut impl Write) -> io::Result<()> {
             gid: lie.gid,
             mode: lie.mode,
             rdev: lie.rdev,
-            xattrs: xattrs
-                .iter()
-                .map(|(name, value)| (Bytes::new(name), Bytes::new(value)))
-                .collect(),
+            xattrs: xattrs.iter().map(|(name, value)| (Bytes::new(name), Bytes::new(value))).collect(),
         };
         text.clear();
-        ron::Options::default()
-            .to_writer_pretty(&mut text, &line, one_line.clone())
-            .map_err(io::Error::other)?;
+        ron::Options::default().to_writer_pretty(&mut text, &line, one_line.clone()).map_err(io::Error::other)?;
         text.push('\n');
         out.write_all(text.as_bytes())?;
     }
@@ -142,10 +126,7 @@ pub fn parse(text: &[u8]) -> Result<Vec<Record>, Broken> {
         return Ok(Vec::new());
     }
     let text = as_utf8(text)?;
-    let mut lines = text
-        .lines()
-        .enumerate()
-        .map(|(index, line)| (index + 1, line));
+    let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
     let (_, first) = lines.next().unwrap_or((1, ""));
     let announced = header(first)?;
     let mut records = Vec::new();
@@ -155,17 +136,8 @@ pub fn parse(text: &[u8]) -> Result<Vec<Record>, Broken> {
         last = number;
         let line: Line<ByteBuf> = ron::from_str(line).map_err(|error| broken(number, error))?;
         let record = Record {
-            inode: InodeId {
-                dev: line.dev,
-                ino: line.ino,
-                birth: line.birth,
-            },
-            lie: Lie {
-                uid: line.uid,
-                gid: line.gid,
-                mode: line.mode,
-                rdev: line.rdev,
-            },
+            inode: InodeId { dev: line.dev, ino: line.ino, birth: line.birth },
+            lie: Lie { uid: line.uid, gid: line.gid, mode: line.mode, rdev: line.rdev },
             xattrs: line
                 .xattrs
                 .into_iter()
@@ -173,24 +145,13 @@ pub fn parse(text: &[u8]) -> Result<Vec<Record>, Broken> {
                 .collect::<Xattrs>(),
         };
         if !seen.insert(record.inode.key()) {
-            return Err(Broken {
-                line: number,
-                column: 1,
-                why: "a second record about the same inode".into(),
-            });
+            return Err(Broken { line: number, column: 1, why: "a second record about the same inode".into() });
         }
         records.push(record);
     }
     if records.len() != announced {
-        let why = format!(
-            "the file has {} lies, its first line says {announced}",
-            records.len()
-        );
-        return Err(Broken {
-            line: last,
-            column: 1,
-            why,
-        });
+        let why = format!("the file has {} lies, its first line says {announced}", records.len());
+        return Err(Broken { line: last, column: 1, why });
     }
     Ok(records)
 }
@@ -199,33 +160,18 @@ pub fn parse(text: &[u8]) -> Result<Vec<Record>, Broken> {
 fn header(line: &str) -> Result<usize, Broken> {
     let any: AnyHeader = ron::from_str(line).map_err(|error| {
         let Broken { line, column, why } = broken(1, error);
-        Broken {
-            line,
-            column,
-            why: format!("not a state file of frng: {why}"),
-        }
+        Broken { line, column, why: format!("not a state file of frng: {why}") }
     })?;
     if any.version != FORMAT_VERSION {
-        let why = format!(
-            "format version {} is not known, only {FORMAT_VERSION}",
-            any.version
-        );
-        return Err(Broken {
-            line: 1,
-            column: 1,
-            why,
-        });
+        let why = format!("format version {} is not known, only {FORMAT_VERSION}", any.version);
+        return Err(Broken { line: 1, column: 1, why });
     }
     let header: Header = ron::from_str(line).map_err(|error| broken(1, error))?;
     Ok(header.lies)
 }
 
 fn broken(line: usize, error: SpannedError) -> Broken {
-    Broken {
-        line,
-        column: error.span.start.col,
-        why: error.code.to_string(),
-    }
+    Broken { line, column: error.span.start.col, why: error.code.to_string() }
 }
 
 fn as_utf8(bytes: &[u8]) -> Result<&str, Broken> {
@@ -233,16 +179,8 @@ fn as_utf8(bytes: &[u8]) -> Result<&str, Broken> {
         let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned();
         let line = good.matches('\n').count() + 1;
         let column = good.chars().rev().take_while(|c| *c != '\n').count() + 1;
-        let prefix = if line == 1 {
-            "not a state file of frng: "
-        } else {
-            ""
-        };
-        Broken {
-            line,
-            column,
-            why: format!("{prefix}not UTF-8"),
-        }
+        let prefix = if line == 1 { "not a state file of frng: " } else { "" };
+        Broken { line, column, why: format!("{prefix}not UTF-8") }
     })
 }
 
@@ -309,22 +247,11 @@ mod mode {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
-        super::text::deserialize(
-            from,
-            "file type and permissions in octal, like \"0100644\"",
-            |text| {
-                let mode = u32::from_str_radix(text, 8).ok()?;
-                let known = matches!(
-                    mode & S_IFMT,
-                    S_IFBLK | S_IFCHR | S_IFDIR | S_IFIFO | S_IFLNK | S_IFREG | S_IFSOCK
-                );
-                if known && mode <= S_IFMT | 0o7777 {
-                    Some(mode)
-                } else {
-                    None
-                }
-            },
-        )
+        super::text::deserialize(from, "file type and permissions in octal, like \"0100644\"", |text| {
+            let mode = u32::from_str_radix(text, 8).ok()?;
+            let known = matches!(mode & S_IFMT, S_IFBLK | S_IFCHR | S_IFDIR | S_IFIFO | S_IFLNK | S_IFREG | S_IFSOCK);
+            if known && mode <= S_IFMT | 0o7777 { Some(mode) } else { None }
+        })
     }
 }
 
@@ -348,10 +275,7 @@ mod birth {
             if nsec.len() != 9 {
                 return None;
             }
-            Some(Some(Birth {
-                sec: sec.parse().ok()?,
-                nsec: nsec.parse().ok()?,
-            }))
+            Some(Some(Birth { sec: sec.parse().ok()?, nsec: nsec.parse().ok()? }))
         })
     }
 }
@@ -368,37 +292,16 @@ mod tests {
     }
 
     fn example() -> Vec<Record> {
-        let xattrs = [
-            (b"user.text".to_vec(), b"a \"line\"\n".to_vec()),
-            (b"user.\xff".to_vec(), vec![0, 0x80, b'}']),
-        ];
+        let xattrs = [(b"user.text".to_vec(), b"a \"line\"\n".to_vec()), (b"user.\xff".to_vec(), vec![0, 0x80, b'}'])];
         vec![
             Record {
-                inode: InodeId {
-                    dev: make_dev(8, 1),
-                    ino: 131,
-                    birth: Some(Birth { sec: -1, nsec: 5 }),
-                },
-                lie: Lie {
-                    uid: 0,
-                    gid: 5,
-                    mode: S_IFCHR | 0o620,
-                    rdev: make_dev(5, 70000),
-                },
+                inode: InodeId { dev: make_dev(8, 1), ino: 131, birth: Some(Birth { sec: -1, nsec: 5 }) },
+                lie: Lie { uid: 0, gid: 5, mode: S_IFCHR | 0o620, rdev: make_dev(5, 70000) },
                 xattrs: Xattrs::new(),
             },
             Record {
-                inode: InodeId {
-                    dev: u64::MAX,
-                    ino: u64::MAX,
-                    birth: None,
-                },
-                lie: Lie {
-                    uid: u32::MAX - 1,
-                    gid: 0,
-                    mode: S_IFREG | 0o4755,
-                    rdev: 0,
-                },
+                inode: InodeId { dev: u64::MAX, ino: u64::MAX, birth: None },
+                lie: Lie { uid: u32::MAX - 1, gid: 0, mode: S_IFREG | 0o4755, rdev: 0 },
                 xattrs: xattrs.into_iter().collect(),
             },
         ]
@@ -431,11 +334,7 @@ mod tests {
         let cases = [
             ("#!/bin/sh\n".into(), (1, 3), "not a state file of frng"),
             ("\n".into(), (1, 1), "not a state file of frng"),
-            (
-                "frng_state(version: 2, colour: \"red\")\n".into(),
-                (1, 1),
-                "format version 2 is not known",
-            ),
+            ("frng_state(version: 2, colour: \"red\")\n".into(), (1, 1), "format version 2 is not known"),
             ("frng_state(version: 1)\n".into(), (1, 22), "lies"),
             (one("(dev: \"8:1\", ino: x)"), (2, 18), "integer"),
             (one("(dev: \"8\", ino: 1)"), (2, 8), "a device number"),
@@ -444,16 +343,8 @@ mod tests {
             (one(&LIE.replace(')', "")), (2, 45), "comma"),
             (one(&LIE.replace("ino", "inn")), (2, 14), "inn"),
             (one(""), (2, 1), "Expected"),
-            (
-                format!("frng_state(version: 1, lies: 2)\n{LIE}\n"),
-                (2, 1),
-                "the file has 1 lies",
-            ),
-            (
-                format!("frng_state(version: 1, lies: 2)\n{LIE}\n{LIE}\n"),
-                (3, 1),
-                "a second record",
-            ),
+            (format!("frng_state(version: 1, lies: 2)\n{LIE}\n"), (2, 1), "the file has 1 lies"),
+            (format!("frng_state(version: 1, lies: 2)\n{LIE}\n{LIE}\n"), (3, 1), "a second record"),
         ];
         for (text, place, why) in cases {
             let broken = parse(text.as_bytes()).unwrap_err();
@@ -479,17 +370,9 @@ mod tests {
                 inode: InodeId {
                     dev: make_dev(259, 2),
                     ino,
-                    birth: Some(Birth {
-                        sec: 1_700_000_000,
-                        nsec: ino as u32,
-                    }),
+                    birth: Some(Birth { sec: 1_700_000_000, nsec: ino as u32 }),
                 },
-                lie: Lie {
-                    uid: 33,
-                    gid: 33,
-                    mode: S_IFREG | 0o644,
-                    rdev: 0,
-                },
+                lie: Lie { uid: 33, gid: 33, mode: S_IFREG | 0o644, rdev: 0 },
                 xattrs: Xattrs::new(),
             })
             .collect();
@@ -497,10 +380,7 @@ mod tests {
         let text = text(&records);
         let written = start.elapsed();
         assert_eq!(parse(text.as_bytes()).unwrap().len(), records.len());
-        eprintln!(
-            "written in {written:?}, read in {:?}",
-            start.elapsed() - written
-        );
+        eprintln!("written in {written:?}, read in {:?}", start.elapsed() - written);
         assert!(start.elapsed().as_millis() < 500);
     }
 }

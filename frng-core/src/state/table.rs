@@ -1,8 +1,8 @@
 //! The table of lies of a daemon.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
+use std::collections::{HashMap, HashSet};
 
 use super::record::{Record, Xattrs};
 use crate::errno::Errno;
@@ -46,13 +46,13 @@ impl Entry {
 
     /// What this entry adds to the table's [`Kinds`].
     fn kinds(&self) -> Kinds {
-        let has_default_acl =
-            self.lie.mode & S_IFMT == S_IFDIR && self.xattrs.contains_key(DEFAULT_ACL);
+        let has_default_acl = self.lie.mode & S_IFMT == S_IFDIR && self.xattrs.contains_key(DEFAULT_ACL);
         Kinds {
             all: 1,
             inherited_from: usize::from(self.lie.is_set_group_id_directory() || has_default_acl),
             nodes: usize::from(self.lie.is_node()),
             devices: usize::from(self.lie.is_device()),
+            orphans: usize::from(self.orphan),
             orphans_without_birth: usize::from(self.orphan && self.birth.is_none()),
         }
     }
@@ -93,6 +93,7 @@ impl Kinds {
         self.inherited_from += other.inherited_from;
         self.nodes += other.nodes;
         self.devices += other.devices;
+        self.orphans += other.orphans;
         self.orphans_without_birth += other.orphans_without_birth;
     }
 
@@ -101,6 +102,7 @@ impl Kinds {
         self.inherited_from -= other.inherited_from;
         self.nodes -= other.nodes;
         self.devices -= other.devices;
+        self.orphans -= other.orphans;
         self.orphans_without_birth -= other.orphans_without_birth;
     }
 }
@@ -116,20 +118,10 @@ impl Table {
         let mut inner = Inner::default();
         inner.entries.reserve(records.len());
         for Record { inode, lie, xattrs } in records {
-            inner.insert(
-                inode.key(),
-                Entry {
-                    birth: inode.birth,
-                    lie,
-                    orphan: false,
-                    xattrs,
-                },
-            );
+            inner.insert(inode.key(), Entry { birth: inode.birth, lie, orphan: false, xattrs });
         }
         inner.changed = false;
-        Table {
-            inner: RefCell::new(inner),
-        }
+        Table { inner: RefCell::new(inner) }
     }
 
     /// What is to be saved, sorted by device and inode number: everything but orphans.
@@ -140,17 +132,25 @@ impl Table {
             .iter()
             .filter(|(_, entry)| !entry.orphan)
             .map(|(key, entry)| Record {
-                inode: InodeId {
-                    dev: key.dev,
-                    ino: key.ino,
-                    birth: entry.birth,
-                },
+                inode: InodeId { dev: key.dev, ino: key.ino, birth: entry.birth },
                 lie: entry.lie,
                 xattrs: entry.xattrs.clone(),
             })
             .collect();
         records.sort_unstable_by_key(|record| record.inode.key());
         records
+    }
+
+    /// Forgets the orphans that are not among these inodes.
+    pub fn retain_orphans(&self, open: &HashSet<InodeKey>) {
+        let Inner { entries, kinds, .. } = &mut *self.inner.borrow_mut();
+        entries.retain(|key, entry| {
+            let kept = !entry.orphan || open.contains(key);
+            if !kept {
+                kinds.subtract(&entry.kinds());
+            }
+            kept
+        });
     }
 
     /// Whether the table may differ from what it was made from.
@@ -184,15 +184,7 @@ impl LieTable for Table {
             entry.birth = entry.birth.or(inode.birth);
         });
         if replaced.is_none() {
-            inner.insert(
-                inode.key(),
-                Entry {
-                    birth: inode.birth,
-                    lie,
-                    orphan: false,
-                    xattrs: Xattrs::new(),
-                },
-            );
+            inner.insert(inode.key(), Entry { birth: inode.birth, lie, orphan: false, xattrs: Xattrs::new() });
         }
         Ok(())
     }
@@ -206,15 +198,11 @@ impl LieTable for Table {
     }
 
     fn orphan(&self, inode: &InodeId) {
-        self.inner
-            .borrow_mut()
-            .change(inode, |entry| entry.orphan = true);
+        self.inner.borrow_mut().change(inode, |entry| entry.orphan = true);
     }
 
     fn adopt(&self, inode: &InodeId) {
-        self.inner
-            .borrow_mut()
-            .change(inode, |entry| entry.orphan = false);
+        self.inner.borrow_mut().change(inode, |entry| entry.orphan = false);
     }
 
     fn peek(&self, key: InodeKey) -> Option<Lie> {
@@ -225,17 +213,9 @@ impl LieTable for Table {
         self.inner.borrow().kinds
     }
 
-    fn xattr(
-        &self,
-        inode: &InodeId,
-        name: &[u8],
-        each: &mut dyn FnMut(&[u8]),
-    ) -> Result<usize, Errno> {
+    fn xattr(&self, inode: &InodeId, name: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<usize, Errno> {
         // Copied, so that `each` may use the table.
-        let value = self
-            .look(inode, |entry| entry.xattrs.get(name).cloned())
-            .flatten()
-            .ok_or(Errno::ENODATA)?;
+        let value = self.look(inode, |entry| entry.xattrs.get(name).cloned()).flatten().ok_or(Errno::ENODATA)?;
         each(&value);
         Ok(value.len())
     }
@@ -257,18 +237,13 @@ impl LieTable for Table {
     }
 
     fn remove_xattr(&self, inode: &InodeId, name: &[u8]) -> Result<(), Errno> {
-        let removed = self
-            .inner
-            .borrow_mut()
-            .change(inode, |entry| entry.xattrs.remove(name));
+        let removed = self.inner.borrow_mut().change(inode, |entry| entry.xattrs.remove(name));
         removed.flatten().map(drop).ok_or(Errno::ENODATA)
     }
 
     fn xattr_names(&self, inode: &InodeId, each: &mut dyn FnMut(&[u8])) {
         // Copied, so that `each` may use the table.
-        let names: Vec<Vec<u8>> = self
-            .look(inode, |entry| entry.xattrs.keys().cloned().collect())
-            .unwrap_or_default();
+        let names: Vec<Vec<u8>> = self.look(inode, |entry| entry.xattrs.keys().cloned().collect()).unwrap_or_default();
         for name in &names {
             each(name);
         }
@@ -288,38 +263,16 @@ mod tests {
     }
 
     fn inode(ino: u64, born: Option<i64>) -> InodeId {
-        InodeId {
-            dev: 1,
-            ino,
-            birth: born.map(|sec| Birth { sec, nsec: 5 }),
-        }
+        InodeId { dev: 1, ino, birth: born.map(|sec| Birth { sec, nsec: 5 }) }
     }
 
     fn file(uid: u32) -> Lie {
-        Lie {
-            uid,
-            gid: 0,
-            mode: S_IFREG | 0o644,
-            rdev: 0,
-        }
+        Lie { uid, gid: 0, mode: S_IFREG | 0o644, rdev: 0 }
     }
 
-    const DIRECTORY: Lie = Lie {
-        uid: 0,
-        gid: 0,
-        mode: S_IFDIR | 0o755,
-        rdev: 0,
-    };
-    const SGID_DIRECTORY: Lie = Lie {
-        mode: S_IFDIR | S_ISGID | 0o755,
-        ..DIRECTORY
-    };
-    const NULL: Lie = Lie {
-        uid: 0,
-        gid: 0,
-        mode: S_IFCHR | 0o666,
-        rdev: make_dev(1, 3),
-    };
+    const DIRECTORY: Lie = Lie { uid: 0, gid: 0, mode: S_IFDIR | 0o755, rdev: 0 };
+    const SGID_DIRECTORY: Lie = Lie { mode: S_IFDIR | S_ISGID | 0o755, ..DIRECTORY };
+    const NULL: Lie = Lie { uid: 0, gid: 0, mode: S_IFCHR | 0o666, rdev: make_dev(1, 3) };
 
     #[test]
     fn lies_about_an_inode_with_another_birth_are_dropped_xattrs_included() {
@@ -334,21 +287,9 @@ mod tests {
         table.put(&inode(7, Some(1)), NULL).unwrap();
         set_xattr(&table, &inode(7, Some(1)), b"user.a", b"b").unwrap();
         table.put(&inode(7, Some(2)), file(11)).unwrap();
-        assert_eq!(
-            table.xattr(&inode(7, Some(2)), b"user.a", &mut |_| ()),
-            Err(Errno::ENODATA)
-        );
-        assert_eq!(
-            table.kinds(),
-            Kinds {
-                all: 1,
-                ..Kinds::default()
-            }
-        );
-        assert_eq!(
-            set_xattr(&table, &inode(7, Some(3)), b"user.a", b"b"),
-            Err(Errno::ENODATA)
-        );
+        assert_eq!(table.xattr(&inode(7, Some(2)), b"user.a", &mut |_| ()), Err(Errno::ENODATA));
+        assert_eq!(table.kinds(), Kinds { all: 1, ..Kinds::default() });
+        assert_eq!(set_xattr(&table, &inode(7, Some(3)), b"user.a", b"b"), Err(Errno::ENODATA));
         assert_eq!(table.kinds().all, 0);
     }
 
@@ -371,21 +312,29 @@ mod tests {
         table.orphan(&id);
         table.put(&id, file(11)).unwrap();
         let mut value = Vec::new();
-        assert_eq!(
-            table.xattr(&id, b"user.a", &mut |piece| value.extend_from_slice(piece)),
-            Ok(5)
-        );
+        assert_eq!(table.xattr(&id, b"user.a", &mut |piece| value.extend_from_slice(piece)), Ok(5));
         assert_eq!(value, b"value");
-        assert_eq!(
-            table.set_xattr(&id, b"user.a", 3, &mut |_| Err(Errno::EFAULT)),
-            Err(Errno::EFAULT)
-        );
+        assert_eq!(table.set_xattr(&id, b"user.a", 3, &mut |_| Err(Errno::EFAULT)), Err(Errno::EFAULT));
         assert_eq!(table.xattr(&id, b"user.a", &mut |_| ()), Ok(5));
         assert!(table.records().is_empty());
         table.adopt(&id);
         assert_eq!(table.records().len(), 1);
         assert_eq!(table.remove_xattr(&id, b"user.a"), Ok(()));
         assert_eq!(table.remove_xattr(&id, b"user.a"), Err(Errno::ENODATA));
+    }
+
+    #[test]
+    fn orphans_that_nobody_has_open_go_and_the_rest_stays() {
+        let table = Table::new();
+        let (open, closed, named) = (inode(1, Some(1)), inode(2, Some(1)), inode(3, Some(1)));
+        for id in [&open, &closed, &named] {
+            table.put(id, file(7)).unwrap();
+        }
+        table.orphan(&open);
+        table.orphan(&closed);
+        table.retain_orphans(&HashSet::from([open.key()]));
+        assert_eq!((table.get(&open), table.get(&closed), table.get(&named)), (Some(file(7)), None, Some(file(7))));
+        assert_eq!((table.kinds().all, table.kinds().orphans), (2, 1));
     }
 
     #[test]
@@ -400,27 +349,13 @@ mod tests {
         table.orphan(&node);
         assert_eq!(
             table.kinds(),
-            Kinds {
-                all: 3,
-                inherited_from: 1,
-                nodes: 1,
-                devices: 1,
-                orphans_without_birth: 1
-            }
+            Kinds { all: 3, inherited_from: 1, nodes: 1, devices: 1, orphans: 2, orphans_without_birth: 1 }
         );
         table.put(&dir, DIRECTORY).unwrap();
         assert_eq!(table.kinds().inherited_from, 1);
         table.remove_xattr(&dir, DEFAULT_ACL).unwrap();
         assert_eq!(table.kinds().inherited_from, 0);
-        table
-            .put(
-                &node,
-                Lie {
-                    mode: crate::stat::S_IFIFO,
-                    ..NULL
-                },
-            )
-            .unwrap();
+        table.put(&node, Lie { mode: crate::stat::S_IFIFO, ..NULL }).unwrap();
         assert_eq!((table.kinds().nodes, table.kinds().devices), (1, 0));
         table.put(&inode(3, Some(9)), file(1)).unwrap();
         assert_eq!(table.kinds().orphans_without_birth, 0);
@@ -439,13 +374,7 @@ mod tests {
         }
         assert!(table.is_changed());
         let records = table.records();
-        assert_eq!(
-            records
-                .iter()
-                .map(|record| record.inode.ino)
-                .collect::<Vec<_>>(),
-            [3, 5, 9]
-        );
+        assert_eq!(records.iter().map(|record| record.inode.ino).collect::<Vec<_>>(), [3, 5, 9]);
         let again = Table::from_records(records.clone());
         assert!(!again.is_changed());
         assert_eq!(again.records(), records);

@@ -9,6 +9,7 @@ mod doorbell;
 mod exec;
 mod flight;
 mod lookup;
+mod orphans;
 mod ptrace;
 mod run;
 mod thread;

@@ -10,6 +10,7 @@ use super::cpu::Follower;
 use super::exec::{self, Bootstrap};
 use super::flight::{Flight, Next, Origin};
 use super::lookup;
+use super::orphans::Sweeper;
 use super::ptrace::{self, Event, Gone, Position, SyscallInfo};
 use super::thread::{Start, Thread, World};
 use super::trampoline::Trampoline;
@@ -20,7 +21,7 @@ use crate::creds::Creds;
 use crate::errno::Errno;
 use crate::lie::LieTable;
 use crate::log::Log;
-use crate::policy::Process;
+use crate::policy::{Answer, Outcome, PATH_MAX, Process, TraceeExt};
 use crate::state::Table;
 
 /// What a tracee is doing between two stops.
@@ -58,6 +59,7 @@ pub struct Tracer {
     /// First stops of threads whose maker has not yet told of them.
     early: HashMap<i32, Event>,
     follower: Follower,
+    sweeper: Sweeper,
     /// Filters made from now on stop at every open.
     every_open: bool,
 }
@@ -78,12 +80,13 @@ impl Tracer {
         let every_open = table.kinds().devices > 0;
         Ok(Tracer {
             abis: AbiTable::all(abis),
-            world: Rc::new(World { table, trampoline }),
+            world: Rc::new(World { table, trampoline, threads: Default::default() }),
             log,
             orders,
             tracked: HashMap::new(),
             early: HashMap::new(),
             follower: Follower::default(),
+            sweeper: Sweeper::default(),
             every_open,
         })
     }
@@ -162,9 +165,18 @@ impl Tracer {
         ready: bool,
     ) {
         let thread = Rc::new(Thread::new(ids, engine, start, Rc::clone(&self.world), abi));
-        let tracked =
-            Tracked { thread, phase: Phase::Running, flight: None, let_through: None, every_open, ready };
-        self.tracked.insert(ids.0, tracked);
+        self.insert(Tracked { thread, phase: Phase::Running, flight: None, let_through: None, every_open, ready });
+    }
+
+    fn insert(&mut self, tracked: Tracked) {
+        let tid = tracked.thread.tid;
+        self.world.threads.borrow_mut().insert(tid, Rc::downgrade(&tracked.thread));
+        self.tracked.insert(tid, tracked);
+    }
+
+    fn remove(&mut self, tid: i32) -> Option<Tracked> {
+        self.world.threads.borrow_mut().remove(&tid);
+        self.tracked.remove(&tid)
     }
 
     /// The list of tracked processes, with their parent and state.
@@ -194,7 +206,7 @@ impl Tracer {
     fn handle(&mut self, tid: i32, event: Event) {
         if event == Event::Ended {
             self.early.remove(&tid);
-            self.tracked.remove(&tid);
+            self.remove(tid);
             return;
         }
         if !self.tracked.contains_key(&tid) && event != Event::Exec {
@@ -315,14 +327,28 @@ impl Tracer {
                     self.log_call(&thread, &origin.call, outcome);
                 }
                 self.watch_devices();
+                let leaders = self.tracked.values().map(|tracked| tracked.thread.tgid);
+                self.sweeper.sweep(&self.world.table, leaders);
             }
         }
         self.resume(tid, 0)
     }
 
-    fn log_call(&self, thread: &Thread, call: &Call, outcome: crate::policy::Outcome) {
-        if self.log.debug_enabled() {
-            self.log.debug(format_args!("{}: {:?} {:x?} = {outcome:?}", thread.tid, call.sys, call.args));
+    /// One line a call, only made if it is wanted.
+    fn log_call(&self, thread: &Thread, call: &Call, outcome: Outcome) {
+        if !self.log.debug_enabled() {
+            return;
+        }
+        let text = |address| {
+            let mut buffer = [0; PATH_MAX];
+            let bytes = thread.read_cstr(address, &mut buffer).ok()?;
+            Some(String::from_utf8_lossy(bytes).into_owned())
+        };
+        let call = call.display(text);
+        match outcome {
+            Ok(Answer::Pass) => self.log.debug(format_args!("{}: {call} is left to the kernel", thread.tid)),
+            Ok(Answer::Value(value)) => self.log.debug(format_args!("{}: {call} = {value}", thread.tid)),
+            Err(errno) => self.log.debug(format_args!("{}: {call} = {errno}", thread.tid)),
         }
     }
 
@@ -369,7 +395,7 @@ impl Tracer {
             let thread = Rc::clone(&tracked.thread);
             tracked.flight = Some(Flight::outside(Box::pin(async move {
                 thread.stop_at_every_open().await?;
-                Ok(crate::policy::Answer::Pass)
+                Ok(Answer::Pass)
             })));
             return self.advance(tid);
         }
@@ -396,8 +422,9 @@ impl Tracer {
         // A thread that is not the leader takes the leader's id over; the others are gone.
         let former = ptrace::event_message(tid)? as i32;
         if former != tid {
-            if let Some(tracked) = self.tracked.remove(&former) {
-                self.tracked.insert(tid, tracked.renamed(tid, &self.world));
+            if let Some(tracked) = self.remove(former) {
+                let tracked = tracked.renamed(tid, &self.world);
+                self.insert(tracked);
             }
         }
         let abis = self.abis;

@@ -1,8 +1,9 @@
 //! One tracee, as its handlers see it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::future::poll_fn;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::Poll;
 
 use super::Engine;
@@ -33,6 +34,8 @@ pub struct World {
     pub table: Rc<Table>,
     /// The memory shared with tracees.
     pub trampoline: Trampoline,
+    /// All tracees, for those that ask about another.
+    pub threads: RefCell<HashMap<i32, Weak<Thread>>>,
 }
 
 /// A traced thread. Shared by the tracer, which fills [`Thread::reply`], and the handler that waits for it.
@@ -184,6 +187,15 @@ impl Tracee for Thread {
 
     fn creds(&self) -> Creds {
         self.creds.get()
+    }
+
+    fn creds_of(&self, tid: i32) -> Option<Creds> {
+        // In another pid namespace the number is another thread's.
+        if self.view.get() != lookup::View::Same {
+            return None;
+        }
+        let other = self.world.threads.borrow().get(&tid)?.upgrade()?;
+        Some(other.creds.get())
     }
 
     fn set_creds(&self, creds: Creds) {

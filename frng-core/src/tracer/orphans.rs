@@ -1,0 +1,54 @@
+//! Lies of inodes that have lost their last name.
+//!
+//! They are told as long as somebody has the inode open. Nobody tells when the last descriptor is closed, so once
+//! there are many such lies those of inodes that no tracee has open are dropped.
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use crate::inode::InodeKey;
+use crate::lie::LieTable;
+use crate::state::Table;
+
+/// How many there may be before the first look.
+const FEW: usize = 1024;
+
+/// Drops lies of inodes that are gone.
+pub struct Sweeper {
+    limit: usize,
+}
+
+impl Default for Sweeper {
+    fn default() -> Sweeper {
+        Sweeper { limit: FEW }
+    }
+}
+
+impl Sweeper {
+    /// Looks at what the processes have open if there are too many orphans. As the next look is taken only when there are
+    /// twice as many as this one has left, it costs little for each.
+    pub fn sweep(&mut self, table: &Table, processes: impl Iterator<Item = i32>) {
+        if table.kinds().orphans <= self.limit {
+            return;
+        }
+        let mut open = HashSet::new();
+        for process in processes {
+            add_open_files(process, &mut open);
+        }
+        table.retain_orphans(&open);
+        self.limit = FEW.max(2 * table.kinds().orphans);
+    }
+}
+
+/// Inodes behind the descriptors, the working directory and the root of a process.
+fn add_open_files(process: i32, open: &mut HashSet<InodeKey>) {
+    let base = format!("/proc/{process}");
+    let descriptors = fs::read_dir(format!("{base}/fd")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let directories = ["cwd", "root"].into_iter().map(|name| format!("{base}/{name}").into());
+    for link in descriptors.chain(directories) {
+        if let Ok(file) = fs::metadata(link) {
+            open.insert(InodeKey { dev: file.dev(), ino: file.ino() });
+        }
+    }
+}
