@@ -24,37 +24,25 @@ impl Command {
             words.push(shell.unwrap_or_else(|| "/bin/sh".into()));
         }
         // What comes from a command line or an environment has no NUL bytes.
-        let words = words
-            .into_iter()
-            .filter_map(|word| CString::new(word.into_vec()).ok())
-            .collect();
+        let words = words.into_iter().filter_map(|word| CString::new(word.into_vec()).ok()).collect();
         Command { words }
     }
 
     /// execvp(3). Returns only if that fails: exit status and message.
     pub fn exec(&self) -> (c_int, String) {
-        let mut pointers: Vec<*const c_char> =
-            self.words.iter().map(|word| word.as_ptr()).collect();
+        let mut pointers: Vec<*const c_char> = self.words.iter().map(|word| word.as_ptr()).collect();
         pointers.push(ptr::null());
         // SAFETY: a list of strings that ends with a null pointer, and has at least one, as `new` has made it.
         unsafe { libc::execvp(pointers[0], pointers.as_ptr()) };
         let error = Errno::last();
-        let name = OsStr::from_bytes(
-            self.words
-                .first()
-                .map(|word| word.to_bytes())
-                .unwrap_or_default(),
-        );
+        let name = OsStr::from_bytes(self.words.first().map(|word| word.to_bytes()).unwrap_or_default());
         let (status, why) = match error {
             Errno::ENOENT => (NOT_FOUND, "not found"),
             // The C library says so too if it was not found, but some directory in PATH could not be searched.
             Errno::EACCES if !is_somewhere(name) => (NOT_FOUND, "not found"),
             _ => (CANNOT_EXECUTE, error.desc()),
         };
-        (
-            status,
-            format!("cannot execute {}: {why}", name.to_string_lossy()),
-        )
+        (status, format!("cannot execute {}: {why}", name.to_string_lossy()))
     }
 }
 

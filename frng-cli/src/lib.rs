@@ -83,9 +83,7 @@ fn execute(run: Run) -> Result<c_int, String> {
         EngineChoice::Seccomp | EngineChoice::Auto => Engine::Seccomp,
     };
     if let Some(tracer) = traced_by() {
-        return Err(format!(
-            "cannot be traced: process {tracer} does so already (a debugger, or another frng)"
-        ));
+        return Err(format!("cannot be traced: process {tracer} does so already (a debugger, or another frng)"));
     }
     let command = command::Command::new(run.command);
     let reserved = daemon::reserve(&daemon::Options {
@@ -102,9 +100,8 @@ fn execute(run: Run) -> Result<c_int, String> {
     allow_tracing_by(reserved.daemon());
     let attached = reserved.attach(engine, run.unknown)?;
     if engine == Engine::Seccomp {
-        install_filter(attached.stop_at_every_open).map_err(|error| {
-            format!("cannot install the seccomp filter: {error}; use --engine ptrace")
-        })?;
+        install_filter(attached.stop_at_every_open)
+            .map_err(|error| format!("cannot install the seccomp filter: {error}; use --engine ptrace"))?;
     }
     let (status, why) = command.exec();
     complain(&why);
@@ -117,12 +114,8 @@ fn directory() -> Result<PathBuf, String> {
         .into_iter()
         .find_map(|variable| std::env::var_os(variable).filter(|value| !value.is_empty()));
     let directory = named.map_or_else(|| Path::new("/tmp").to_path_buf(), PathBuf::from);
-    std::path::absolute(&directory).map_err(|error| {
-        format!(
-            "cannot find out what {} means: {error}",
-            directory.display()
-        )
-    })
+    std::path::absolute(&directory)
+        .map_err(|error| format!("cannot find out what {} means: {error}", directory.display()))
 }
 
 /// Lets a process that is no ancestor trace this one, where Yama restricts that (ptrace_scope 1).
@@ -134,9 +127,7 @@ fn allow_tracing_by(daemon: i32) {
 /// The process that traces this one.
 fn traced_by() -> Option<u32> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("TracerPid:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
     line.trim().parse().ok().filter(|tracer| *tracer != 0)
 }
 

@@ -63,12 +63,8 @@ pub fn parse(words: Vec<OsString>) -> Result<Action, String> {
             Arg::Short('h') => return Ok(Action::ShortHelp),
             Arg::Long("help") => return Ok(Action::LongHelp),
             Arg::Short('v') | Arg::Long("version") => return Ok(Action::Version),
-            Arg::Short('p') | Arg::Long("persist") => {
-                run.state = Some(parser.value().map_err(say)?.into())
-            }
-            Arg::Short('l') | Arg::Long("log") => {
-                run.log = Some(parser.value().map_err(say)?.into())
-            }
+            Arg::Short('p') | Arg::Long("persist") => run.state = Some(parser.value().map_err(say)?.into()),
+            Arg::Short('l') | Arg::Long("log") => run.log = Some(parser.value().map_err(say)?.into()),
             Arg::Short('f') | Arg::Long("flush") => run.flush = true,
             Arg::Short('d') | Arg::Long("no-daemonize") => run.stay = true,
             Arg::Long("engine") => run.engine = engine(&parser.value().map_err(say)?)?,
@@ -89,14 +85,10 @@ fn engine(name: &OsString) -> Result<EngineChoice, String> {
         Some("auto") => Ok(EngineChoice::Auto),
         Some("ptrace") => Ok(EngineChoice::Ptrace),
         Some("seccomp") => Ok(EngineChoice::Seccomp),
-        Some("inline") => Err(
-            "cannot use the engine inline: this version does not have it; use seccomp or ptrace"
-                .into(),
-        ),
-        _ => Err(format!(
-            "unknown engine {}: it must be ptrace, seccomp or auto",
-            name.to_string_lossy()
-        )),
+        Some("inline") => {
+            Err("cannot use the engine inline: this version does not have it; use seccomp or ptrace".into())
+        }
+        _ => Err(format!("unknown engine {}: it must be ptrace, seccomp or auto", name.to_string_lossy())),
     }
 }
 
@@ -105,10 +97,7 @@ fn unknown(rule: &OsString) -> Result<UnknownOwner, String> {
         Some("self") => Ok(UnknownOwner::OwnAsRoot),
         Some("root") => Ok(UnknownOwner::AllAsRoot),
         Some("real") => Ok(UnknownOwner::AsItIs),
-        _ => Err(format!(
-            "unknown owner rule {}: it must be self, root or real",
-            rule.to_string_lossy()
-        )),
+        _ => Err(format!("unknown owner rule {}: it must be self, root or real", rule.to_string_lossy())),
     }
 }
 
@@ -116,9 +105,7 @@ fn unknown(rule: &OsString) -> Result<UnknownOwner, String> {
 fn say(error: lexopt::Error) -> String {
     let what = match error {
         lexopt::Error::UnexpectedOption(option) => format!("unknown option {option}"),
-        lexopt::Error::MissingValue {
-            option: Some(option),
-        } => format!("option {option} needs an argument"),
+        lexopt::Error::MissingValue { option: Some(option) } => format!("option {option} needs an argument"),
         lexopt::Error::UnexpectedValue { option, .. } => {
             format!("option {option} takes no argument")
         }
@@ -145,10 +132,7 @@ mod tests {
     #[test]
     fn options_end_at_the_first_word_that_is_none() {
         assert_eq!(run(&["ls", "-l"]).command, ["ls", "-l"]);
-        assert_eq!(
-            run(&["-d", "ls", "-p", "--", "-h"]).command,
-            ["ls", "-p", "--", "-h"]
-        );
+        assert_eq!(run(&["-d", "ls", "-p", "--", "-h"]).command, ["ls", "-p", "--", "-h"]);
         assert_eq!(run(&["--", "-x", "--", "y"]).command, ["-x", "--", "y"]);
         assert_eq!(run(&["-"]).command, ["-"]);
         assert_eq!(run(&[""]).command, [""]);
@@ -167,26 +151,10 @@ mod tests {
             unknown: UnknownOwner::AsItIs,
             command: vec!["true".into()],
         };
-        let short = [
-            "-p",
-            "state",
-            "-fdllog",
-            "--engine",
-            "ptrace",
-            "--unknown",
-            "real",
-            "true",
-        ];
+        let short = ["-p", "state", "-fdllog", "--engine", "ptrace", "--unknown", "real", "true"];
         assert_eq!(run(&short), wanted);
-        let long = [
-            "--persist=state",
-            "--log=log",
-            "--flush",
-            "--no-daemonize",
-            "--engine=ptrace",
-            "--unknown=real",
-            "true",
-        ];
+        let long =
+            ["--persist=state", "--log=log", "--flush", "--no-daemonize", "--engine=ptrace", "--unknown=real", "true"];
         assert_eq!(run(&long), wanted);
         for (word, action) in [
             ("-h", Action::ShortHelp),

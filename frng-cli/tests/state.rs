@@ -27,27 +27,14 @@ fn the_state_is_complete_when_the_command_has_ended() {
     let scratch = Scratch::new();
     for round in 1..30 {
         let script = format!("touch f{round}; chown {round} f{round}");
-        scratch
-            .run(&["frng", "-p", "state", "sh", "-c", &script])
-            .good();
+        scratch.run(&["frng", "-p", "state", "sh", "-c", &script]).good();
         assert_eq!(state::read(&scratch.path("state")).unwrap().len(), round);
     }
-    assert_eq!(
-        fs::metadata(scratch.path("state")).unwrap().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(scratch.path("state")).unwrap().mode() & 0o777, 0o600);
     scratch.wait_for_the_daemon_to_end();
     assert!(!scratch.path("state.sock").exists());
-    assert_eq!(
-        scratch
-            .run(&["frng", "-p", "state", "stat", "-c", "%u", "f7"])
-            .good(),
-        "7\n"
-    );
-    assert_eq!(
-        scratch.run(&["frng", "stat", "-c", "%u", "f7"]).good(),
-        "0\n"
-    );
+    assert_eq!(scratch.run(&["frng", "-p", "state", "stat", "-c", "%u", "f7"]).good(), "7\n");
+    assert_eq!(scratch.run(&["frng", "stat", "-c", "%u", "f7"]).good(), "0\n");
 }
 
 #[test]
@@ -55,12 +42,7 @@ fn the_state_is_complete_when_the_last_process_was_killed() {
     let scratch = Scratch::new();
     for round in 1..10 {
         let script = format!("touch f{round}; chown {round} f{round}; kill -KILL $$");
-        assert_eq!(
-            scratch
-                .run(&["frng", "-p", "state", "sh", "-c", &script])
-                .status,
-            128 + libc::SIGKILL
-        );
+        assert_eq!(scratch.run(&["frng", "-p", "state", "sh", "-c", &script]).status, 128 + libc::SIGKILL);
         assert_eq!(state::read(&scratch.path("state")).unwrap().len(), round);
     }
 }
@@ -68,14 +50,8 @@ fn the_state_is_complete_when_the_last_process_was_killed() {
 #[test]
 fn lies_are_shared_while_several_run() {
     let scratch = Scratch::new();
-    let mut command = scratch.command(&[
-        "frng",
-        "-p",
-        "state",
-        "sh",
-        "-c",
-        "touch a; chown 5 a; touch ready; read end; true",
-    ]);
+    let mut command =
+        scratch.command(&["frng", "-p", "state", "sh", "-c", "touch a; chown 5 a; touch ready; read end; true"]);
     let mut first = command.stdin(Stdio::piped()).spawn().unwrap();
     eventually(|| scratch.path("ready").exists());
     let socket = fs::symlink_metadata(scratch.path("state.sock")).unwrap();
@@ -105,10 +81,7 @@ fn the_socket_is_private_whatever_the_umask_and_has_room_for_long_names() {
         let _ = fs::create_dir(&directory);
         scratch.give(&directory);
         let done = scratch.run(&["sh", "-c", &script]);
-        assert!(
-            done.out.starts_with(&format!("0{umask}\n600\n")),
-            "{done:?}"
-        );
+        assert!(done.out.starts_with(&format!("0{umask}\n600\n")), "{done:?}");
         fs::remove_file(scratch.path(&name)).unwrap();
     }
 }
@@ -116,18 +89,12 @@ fn the_socket_is_private_whatever_the_umask_and_has_room_for_long_names() {
 #[test]
 fn a_killed_daemon_kills_its_tracees_and_the_next_one_says_what_is_lost() {
     let scratch = Scratch::new();
-    scratch
-        .run(&["frng", "-p", "state", "sh", "-c", "touch a b; chown 5 a"])
-        .good();
+    scratch.run(&["frng", "-p", "state", "sh", "-c", "touch a b; chown 5 a"]).good();
     scratch.wait_for_the_daemon_to_end();
     let before = fs::read(scratch.path("state")).unwrap();
     let script = "chown 6 b; touch ready; exec sleep 100";
     let mut command = scratch.command(&["frng", "-p", "state", "sh", "-c", script]);
-    let command = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let command = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     eventually(|| scratch.path("ready").exists());
     let daemon = scratch.daemon().unwrap();
     // SAFETY: the daemon of the command that was just started.
@@ -138,12 +105,7 @@ fn a_killed_daemon_kills_its_tracees_and_the_next_one_says_what_is_lost() {
     assert!(scratch.path("state.sock").exists());
     let done = scratch.run(&["frng", "-p", "state", "stat", "-c", "%u", "a", "b"]);
     assert_eq!((done.status, done.out.as_str()), (0, "5\n0\n"));
-    assert!(
-        done.err.starts_with("frng: ")
-            && done.err.contains("lost")
-            && done.err.lines().count() == 1,
-        "{done:?}"
-    );
+    assert!(done.err.starts_with("frng: ") && done.err.contains("lost") && done.err.lines().count() == 1, "{done:?}");
     scratch.run(&["frng", "-p", "state", "true"]).good();
 }
 
@@ -153,32 +115,15 @@ fn what_cannot_be_saved_leaves_the_old_state_and_the_next_one_says_so() {
     let directory = scratch.path("d");
     fs::create_dir(&directory).unwrap();
     scratch.give(&directory);
-    scratch
-        .run(&["frng", "-p", "d/state", "sh", "-c", "touch a; chown 5 a"])
-        .good();
+    scratch.run(&["frng", "-p", "d/state", "sh", "-c", "touch a; chown 5 a"]).good();
     let before = fs::read(directory.join("state")).unwrap();
     // The daemon cannot make another file there when it ends.
-    scratch
-        .run(&[
-            "frng",
-            "-l",
-            "log",
-            "-p",
-            "d/state",
-            "sh",
-            "-c",
-            "chown 6 a; chmod 555 d",
-        ])
-        .good();
+    scratch.run(&["frng", "-l", "log", "-p", "d/state", "sh", "-c", "chown 6 a; chmod 555 d"]).good();
     scratch.wait_for_the_daemon_to_end();
     let mode = fs::metadata(&directory).unwrap().mode();
     if mode & 0o222 == 0 {
         assert_eq!(fs::read(directory.join("state")).unwrap(), before);
-        assert!(
-            fs::read_to_string(scratch.path("log"))
-                .unwrap()
-                .contains("cannot save")
-        );
+        assert!(fs::read_to_string(scratch.path("log")).unwrap().contains("cannot save"));
         fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
         let done = scratch.run(&["frng", "-p", "d/state", "stat", "-c", "%u", "a"]);
         assert_eq!((done.status, done.out.as_str()), (0, "5\n"));
@@ -197,32 +142,45 @@ fn sigalrm_lists_the_tracees_in_the_log() {
     unsafe { libc::kill(scratch.daemon().unwrap(), libc::SIGALRM) };
     eventually(|| {
         let log = fs::read_to_string(scratch.path("log")).unwrap();
-        log.lines().any(|line| {
-            line.contains(" info ") && line.contains(&pid.to_string()) && line.contains("parent")
-        })
+        log.lines().any(|line| line.contains(" info ") && line.contains(&pid.to_string()) && line.contains("parent"))
     });
     drop(command.stdin.take());
     assert_eq!(end(command).unwrap().status, 0);
 }
 
+/// Tells of each daemon: directory, stdin, how often the file `mark` is open, whether session and process group are the
+/// command's.
+const PROBE: &str = "for p in /proc/[0-9]*; do
+    [ \"$(readlink $p/exe)\" = \"$(command -v frng)\" ] || continue
+    echo $(readlink $p/cwd $p/fd/0) $(ls -l $p/fd | grep -c mark)
+    set -- $(cat $p/stat) $(ps -o sid=,pgid= -p $$)
+    [ $6 = ${53} ] && echo same session
+    [ $5 = ${54} ] && echo same group
+done; exit 0";
+
 #[test]
 fn the_daemon_is_out_of_the_way_of_its_caller() {
     let scratch = Scratch::new();
-    // Its own session and process group, no terminal, nothing of the caller's open, directory left.
-    let probe = "for p in /proc/[0-9]*; do
-        [ \"$(readlink $p/exe)\" = \"$(command -v frng)\" ] || continue
-        echo $(readlink $p/cwd) $(readlink $p/fd/0 $p/fd/1 $p/fd/2) $(ls -l $p/fd | grep -c mark)
-        set -- $(cat $p/stat); echo $([ $6 != $(ps -o sid= -p $$) ] && echo other session)
-    done";
-    let script = format!(
-        "exec 7>mark; exec frng sh -c '{}'",
-        probe.replace('\'', "'\\''")
-    );
-    let done = scratch.run(&["sh", "-c", &script]);
-    assert_eq!(
-        done.out, "/ /dev/null /dev/null /dev/null 0\nother session\n",
-        "{done:?}"
-    );
+    let run = |options: &str| {
+        let script = format!("exec 7>mark; exec frng {options} sh -c \"$1\"");
+        scratch.run(&["sh", "-c", &script, "sh", PROBE]).good()
+    };
+    assert_eq!(run(""), "/ /dev/null 0\n");
+    assert_eq!(run("-p state -l log"), "/ /dev/null 0\n");
+    assert_eq!(run("-d"), format!("{} /dev/null 0\nsame session\n", scratch.work().display()));
+}
+
+#[test]
+fn engines_can_be_mixed_on_one_state() {
+    let scratch = Scratch::new();
+    scratch.run(&["frng", "--engine", "ptrace", "-p", "state", "sh", "-c", "touch a; chown 5 a"]).good();
+    let script = "frng-state check state; stat -c %u a; touch ready; until [ -e done ]; do sleep 0.01; done";
+    let mut first = scratch.command(&["frng", "--engine", "seccomp", "-p", "state", "sh", "-c", script]);
+    let first = first.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    eventually(|| scratch.path("ready").exists());
+    scratch.run(&["frng", "--engine", "ptrace", "-p", "state", "sh", "-c", "chown 6 a; touch done"]).good();
+    assert_eq!(end(first).unwrap().good(), "state: 1 lies\n5\n");
+    assert_eq!(scratch.run(&["frng", "-p", "state", "stat", "-c", "%u", "a"]).good(), "6\n");
 }
 
 /// A little generator (xorshift), so that a failing run can be repeated.
@@ -238,10 +196,7 @@ impl Random {
 }
 
 fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name)
-        .ok()
-        .and_then(|value| value.parse().ok())
-        .unwrap_or(default)
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
 /// The whole size: `FRNG_STRESS_ROUNDS=200 FRNG_STRESS_CONCURRENT=64 cargo test --release -p frng-cli --test state stress`.
@@ -261,18 +216,9 @@ fn stress_many_at_once_lose_no_lie_and_leave_no_daemon() {
             let owner = 1 + round * concurrent + index;
             let file = format!("f{owner}");
             let nap = random.below(40);
-            let end = if random.below(4) == 0 {
-                "kill -KILL $$"
-            } else {
-                "exit 7"
-            };
-            let script =
-                format!("touch {file}; chown {owner}:{owner} {file}; sleep 0.0{nap:02}; {end}");
-            let wanted = if end == "exit 7" {
-                7
-            } else {
-                128 + libc::SIGKILL
-            };
+            let end = if random.below(4) == 0 { "kill -KILL $$" } else { "exit 7" };
+            let script = format!("touch {file}; chown {owner}:{owner} {file}; sleep 0.0{nap:02}; {end}");
+            let wanted = if end == "exit 7" { 7 } else { 128 + libc::SIGKILL };
             let mut command = scratch.command(&["frng", "-p", "state", "sh", "-c", &script]);
             command.stdout(Stdio::piped()).stderr(Stdio::piped());
             commands.push((command.spawn().unwrap(), wanted));
@@ -280,11 +226,7 @@ fn stress_many_at_once_lose_no_lie_and_leave_no_daemon() {
         }
         for (command, wanted) in commands {
             let done = end(command).unwrap_or_else(|| panic!("hangs in round {round}"));
-            assert_eq!(
-                (done.status, done.err.as_str()),
-                (wanted, ""),
-                "round {round}: {done:?}"
-            );
+            assert_eq!((done.status, done.err.as_str()), (wanted, ""), "round {round}: {done:?}");
         }
         let saved: HashMap<u64, u32> = state::read(&scratch.path("state"))
             .unwrap()

@@ -15,10 +15,7 @@ fn version_and_help_go_to_stdout() {
     for program in ["frng", "fakeroot-ng"] {
         for option in ["-v", "--version"] {
             let text = scratch.run(&[program, option]).good();
-            assert!(
-                text.starts_with(concat!("frng ", env!("CARGO_PKG_VERSION"), "\nCopyright")),
-                "{text}"
-            );
+            assert!(text.starts_with(concat!("frng ", env!("CARGO_PKG_VERSION"), "\nCopyright")), "{text}");
         }
         let short = scratch.run(&[program, "-h"]).good();
         let long = scratch.run(&[program, "--help"]).good();
@@ -30,37 +27,20 @@ fn version_and_help_go_to_stdout() {
 #[test]
 fn wrong_usage_is_told_in_one_line() {
     let scratch = Scratch::new();
-    scratch
-        .run(&["frng", "--root", "/", "true"])
-        .failed(&["unknown option --root"]);
-    scratch
-        .run(&["frng", "-x", "true"])
-        .failed(&["unknown option -x"]);
-    scratch
-        .run(&["frng", "-p"])
-        .failed(&["-p needs an argument"]);
-    scratch
-        .run(&["frng", "--log"])
-        .failed(&["--log needs an argument"]);
-    scratch
-        .run(&["frng", "--engine", "inline", "true"])
-        .failed(&["inline"]);
-    scratch
-        .run(&["frng", "--engine", "steam", "true"])
-        .failed(&["steam", "ptrace, seccomp or auto"]);
-    scratch
-        .run(&["frng", "--unknown", "me", "true"])
-        .failed(&["self, root or real"]);
+    scratch.run(&["frng", "--root", "/", "true"]).failed(&["unknown option --root"]);
+    scratch.run(&["frng", "-x", "true"]).failed(&["unknown option -x"]);
+    scratch.run(&["frng", "-p"]).failed(&["-p needs an argument"]);
+    scratch.run(&["frng", "--log"]).failed(&["--log needs an argument"]);
+    scratch.run(&["frng", "--engine", "inline", "true"]).failed(&["inline"]);
+    scratch.run(&["frng", "--engine", "steam", "true"]).failed(&["steam", "ptrace, seccomp or auto"]);
+    scratch.run(&["frng", "--unknown", "me", "true"]).failed(&["self, root or real"]);
 }
 
 #[test]
 fn exit_status_and_death_are_the_commands_own() {
     let scratch = Scratch::new();
     assert_eq!(scratch.run(&["frng", "sh", "-c", "exit 42"]).status, 42);
-    assert_eq!(
-        scratch.run(&["frng", "sh", "-c", "kill -TERM $$"]).status,
-        128 + libc::SIGTERM
-    );
+    assert_eq!(scratch.run(&["frng", "sh", "-c", "kill -TERM $$"]).status, 128 + libc::SIGTERM);
     assert_eq!(scratch.run(&["fakeroot-ng", "id", "-u"]).good(), "0\n");
 }
 
@@ -68,19 +48,10 @@ fn exit_status_and_death_are_the_commands_own() {
 fn a_command_that_cannot_be_executed_is_126_and_a_missing_one_127() {
     let scratch = Scratch::new();
     scratch.file("plain", "true\n");
-    for (command, status) in [
-        ("no-such-command", 127),
-        ("./missing", 127),
-        ("", 127),
-        ("./plain", 126),
-        ("/", 126),
-    ] {
+    for (command, status) in [("no-such-command", 127), ("./missing", 127), ("", 127), ("./plain", 126), ("/", 126)] {
         let done = scratch.run(&["frng", command]);
         assert_eq!(done.status, status, "{done:?}");
-        assert!(
-            done.err.starts_with("frng: cannot execute ") && done.err.lines().count() == 1,
-            "{done:?}"
-        );
+        assert!(done.err.starts_with("frng: cannot execute ") && done.err.lines().count() == 1, "{done:?}");
     }
     scratch.wait_for_the_daemon_to_end();
 }
@@ -110,29 +81,13 @@ fn the_command_inherits_what_the_caller_has_set_and_nothing_else() {
     let scratch = Scratch::new();
     // Signals, umask, directory, limits, open descriptors, one with and one without stdin.
     let probe = "grep -E '^(Sig(Blk|Ign|Cgt|Pnd)|ShdPnd|Umask)' /proc/self/status; cat /proc/self/limits; pwd; ls /proc/self/fd; env | sort";
-    for set in [
-        "",
-        "trap '' PIPE USR1;",
-        "umask 0123; ulimit -n 100;",
-        "exec <&-;",
-        "exec <&- >&2 2>&-;",
-    ] {
-        let native = scratch.run(&[
-            "sh",
-            "-c",
-            &format!("{set} exec sh -c \"$1\"",),
-            "sh",
-            probe,
-        ]);
+    for set in ["", "trap '' PIPE USR1;", "umask 0123; ulimit -n 100;", "exec <&-;", "exec <&- >&2 2>&-;"] {
+        let native = scratch.run(&["sh", "-c", &format!("{set} exec sh -c \"$1\"",), "sh", probe]);
         for options in ["", "-p state -l log"] {
             let script = format!("{set} exec frng {options} sh -c \"$1\"");
             let faked = scratch.run(&["sh", "-c", &script, "sh", probe]);
             assert_eq!(faked.out, native.out, "{set} {options}");
-            assert_eq!(
-                (faked.status, &faked.err),
-                (native.status, &native.err),
-                "{set} {options}"
-            );
+            assert_eq!((faked.status, &faked.err), (native.status, &native.err), "{set} {options}");
         }
     }
 }
@@ -144,10 +99,7 @@ fn state_files_that_cannot_be_used_are_refused_and_left_alone() {
     for (content, why) in [
         ("garbage\n", "line 1, column 1"),
         ("frng_state(version: 99)\n", "version 99"),
-        (
-            "frng_state(version: 1, lies: 1)\n(dev: \"8:1\", ino: oops)\n",
-            "line 2, column 18",
-        ),
+        ("frng_state(version: 1, lies: 1)\n(dev: \"8:1\", ino: oops)\n", "line 2, column 18"),
         ("frng_state(version: 1, lies: 3)\n", "the file has 0 lies"),
     ] {
         let path = scratch.file("state", content);
@@ -162,7 +114,7 @@ fn state_files_that_cannot_be_used_are_refused_and_left_alone() {
     run("").failed(&["No such file or directory"]);
     run("/dev/null").failed(&["/dev/null"]);
     let unreadable = scratch.file("unreadable", "");
-    fs::set_permissions(&unreadable, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&unreadable, Permissions::from_mode(0o000)).unwrap();
     run("unreadable").failed(&["Permission denied"]);
     scratch.file("good", "");
     scratch.file("good.sock", "precious");
@@ -180,18 +132,12 @@ fn a_state_file_where_nothing_can_be_made_is_refused() {
     scratch.give(&directory.join("state"));
     scratch.give(&directory);
     fs::set_permissions(&directory, Permissions::from_mode(0o555)).unwrap();
-    scratch
-        .run(&["frng", "-p", "closed/state", "true"])
-        .failed(&["closed/state.sock", "Permission denied"]);
-    scratch
-        .run(&["frng", "-p", "closed/new", "true"])
-        .failed(&["closed/new", "Permission denied"]);
+    scratch.run(&["frng", "-p", "closed/state", "true"]).failed(&["closed/state.sock", "Permission denied"]);
+    scratch.run(&["frng", "-p", "closed/new", "true"]).failed(&["closed/new", "Permission denied"]);
     if is_root() {
         fs::write(scratch.path("foreign"), "").unwrap();
         fs::set_permissions(scratch.path("foreign"), Permissions::from_mode(0o666)).unwrap();
-        scratch
-            .run(&["frng", "-p", "foreign", "true"])
-            .failed(&["belongs to another user (0)"]);
+        scratch.run(&["frng", "-p", "foreign", "true"]).failed(&["belongs to another user (0)"]);
     }
 }
 
@@ -207,9 +153,7 @@ fn a_directory_without_room_for_the_trampoline_is_told_with_its_variable() {
         assert!(!scratch.path("state.sock").exists());
     }
     let mut command = scratch.command(&["frng", "id", "-u"]);
-    command
-        .env("FAKEROOT_TMPDIR", scratch.work())
-        .env("TMPDIR", "/missing");
+    command.env("FAKEROOT_TMPDIR", scratch.work()).env("TMPDIR", "/missing");
     assert_eq!(finish(command).good(), "0\n");
     let mut command = scratch.command(&["frng", "id", "-u"]);
     command.env("FAKEROOT_TMPDIR", "").env("TMPDIR", ".");
@@ -219,9 +163,7 @@ fn a_directory_without_room_for_the_trampoline_is_told_with_its_variable() {
 #[test]
 fn a_log_that_cannot_be_written_is_refused() {
     let scratch = Scratch::new();
-    scratch
-        .run(&["frng", "-p", "state", "-l", "missing/log", "true"])
-        .failed(&["missing/log", "No such file"]);
+    scratch.run(&["frng", "-p", "state", "-l", "missing/log", "true"]).failed(&["missing/log", "No such file"]);
     assert!(!scratch.path("state").exists());
 }
 
@@ -239,9 +181,7 @@ fn a_state_file_that_another_program_has_locked_is_refused_after_a_while() {
     let file = fs::File::open(&path).unwrap();
     // SAFETY: takes no memory.
     assert_eq!(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) }, 0);
-    scratch
-        .run(&["frng", "-p", "state", "true"])
-        .failed(&["another program has locked it"]);
+    scratch.run(&["frng", "-p", "state", "true"]).failed(&["another program has locked it"]);
 }
 
 #[test]
@@ -252,34 +192,14 @@ fn frng_state_shows_and_checks() {
         "frng_state(version: 1, lies: 1)\n(dev: \"8:1\", ino: 7, uid: 1, gid: 2, mode: \"0020620\", rdev: \"5:1\")\n",
     );
     let shown = scratch.run(&["frng-state", "show", "state"]).good();
-    assert!(
-        shown
-            .lines()
-            .nth(1)
-            .unwrap()
-            .starts_with("8:1  7    crw--w----  1    2    5:1"),
-        "{shown}"
-    );
-    assert_eq!(
-        scratch.run(&["frng-state", "check", "state"]).good(),
-        "state: 1 lies\n"
-    );
+    assert!(shown.lines().nth(1).unwrap().starts_with("8:1  7    crw--w----  1    2    5:1"), "{shown}");
+    assert_eq!(scratch.run(&["frng-state", "check", "state"]).good(), "state: 1 lies\n");
     scratch.file("bad", "frng_state(version: 1, lies: 1)\noops\n");
-    for words in [
-        &["check", "bad"][..],
-        &["show", "bad"],
-        &["show", "missing"],
-        &["show"],
-        &["dance", "state"],
-    ] {
+    for words in [&["check", "bad"][..], &["show", "bad"], &["show", "missing"], &["show"], &["dance", "state"]] {
         let mut line = vec!["frng-state"];
         line.extend(words);
         let done = scratch.run(&line);
-        assert_eq!(
-            (done.status, done.err.lines().count()),
-            (125, 1),
-            "{done:?}"
-        );
+        assert_eq!((done.status, done.err.lines().count()), (125, 1), "{done:?}");
     }
     assert!(!scratch.path("missing").exists());
 }

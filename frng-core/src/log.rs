@@ -59,12 +59,7 @@ impl Log {
     /// buffered unless `flush` is set.
     pub fn to_file(file: File, level: Level, flush: bool) -> Log {
         let file = Mutex::new(BufWriter::with_capacity(64 * 1024, file));
-        Log(Some(Arc::new(Shared {
-            start: Instant::now(),
-            level,
-            flush,
-            file,
-        })))
+        Log(Some(Arc::new(Shared { start: Instant::now(), level, flush, file })))
     }
 
     /// Whether lines of this level are written.
@@ -106,12 +101,7 @@ impl Log {
         }
         let mut file = shared.file();
         let now = shared.start.elapsed();
-        let written = writeln!(
-            file,
-            "{:6}.{:06} {level:5} {line}",
-            now.as_secs(),
-            now.subsec_micros()
-        );
+        let written = writeln!(file, "{:6}.{:06} {level:5} {line}", now.as_secs(), now.subsec_micros());
         if written.is_ok() && (shared.flush || level < Level::Debug) {
             // Ignored for the same reason.
             let _ = file.flush();

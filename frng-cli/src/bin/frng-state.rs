@@ -5,9 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use frng_core::stat::{
-    S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, split_dev,
-};
+use frng_core::stat::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, split_dev};
 use frng_core::state::{self, Record};
 
 const USAGE: &str = "\
@@ -20,17 +18,13 @@ fn main() -> ExitCode {
     let words: Vec<_> = words.iter().map(|word| word.as_os_str()).collect();
     let output = match words.as_slice() {
         [help] if *help == "-h" || *help == "--help" => Ok(USAGE.into()),
-        [command, state] if *command == "show" => {
-            state::read(Path::new(state)).map(|records| show(&records))
-        }
+        [command, state] if *command == "show" => state::read(Path::new(state)).map(|records| show(&records)),
         [command, state] if *command == "check" => state::read(Path::new(state))
             .map(|records| format!("{}: {} lies\n", Path::new(state).display(), records.len())),
         _ => Err("wrong arguments: see frng-state --help".into()),
     };
     let written = output.and_then(|text| {
-        io::stdout()
-            .write_all(text.as_bytes())
-            .map_err(|error| format!("cannot write to stdout: {error}"))
+        io::stdout().write_all(text.as_bytes()).map_err(|error| format!("cannot write to stdout: {error}"))
     });
     match written {
         Ok(()) => ExitCode::SUCCESS,
@@ -66,11 +60,7 @@ fn show(records: &[Record]) -> String {
 }
 
 fn row(record: &Record) -> [String; 7] {
-    let rdev = if record.lie.is_device() {
-        device(record.lie.rdev)
-    } else {
-        "-".into()
-    };
+    let rdev = if record.lie.is_device() { device(record.lie.rdev) } else { "-".into() };
     let xattrs = record
         .xattrs
         .iter()
@@ -138,17 +128,8 @@ mod tests {
     fn the_table_is_aligned() {
         let xattrs = [(b"user.a".to_vec(), b"\xff\"".to_vec())].into();
         let record = Record {
-            inode: InodeId {
-                dev: 0x801,
-                ino: 1234567,
-                birth: None,
-            },
-            lie: Lie {
-                uid: 0,
-                gid: 5,
-                mode: S_IFCHR | 0o620,
-                rdev: 0x501,
-            },
+            inode: InodeId { dev: 0x801, ino: 1234567, birth: None },
+            lie: Lie { uid: 0, gid: 5, mode: S_IFCHR | 0o620, rdev: 0x501 },
             xattrs,
         };
         assert_eq!(

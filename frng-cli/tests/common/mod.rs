@@ -36,16 +36,9 @@ impl Scratch {
         let scratch = Scratch { directory };
         // The build directory may be out of reach for the user.
         fs::create_dir(scratch.bin()).unwrap();
-        for program in [
-            env!("CARGO_BIN_EXE_frng"),
-            env!("CARGO_BIN_EXE_fakeroot-ng"),
-            env!("CARGO_BIN_EXE_frng-state"),
-        ] {
-            fs::copy(
-                program,
-                scratch.bin().join(Path::new(program).file_name().unwrap()),
-            )
-            .unwrap();
+        for program in [env!("CARGO_BIN_EXE_frng"), env!("CARGO_BIN_EXE_fakeroot-ng"), env!("CARGO_BIN_EXE_frng-state")]
+        {
+            fs::copy(program, scratch.bin().join(Path::new(program).file_name().unwrap())).unwrap();
         }
         fs::create_dir(scratch.work()).unwrap();
         scratch.give(&scratch.work());
@@ -83,26 +76,16 @@ impl Scratch {
     /// One of the programs, or another one, with arguments.
     pub fn command(&self, words: &[&str]) -> Command {
         let own = self.bin().join(words[0]);
-        let mut command = if own.exists() {
-            Command::new(own)
-        } else {
-            Command::new(words[0])
-        };
-        command
-            .args(&words[1..])
-            .current_dir(self.work())
-            .stdin(Stdio::null());
-        command
-            .env("TMPDIR", self.work())
-            .env_remove("FAKEROOT_TMPDIR");
+        let mut command = if own.exists() { Command::new(own) } else { Command::new(words[0]) };
+        command.args(&words[1..]).current_dir(self.work()).stdin(Stdio::null());
+        command.env("TMPDIR", self.work()).env_remove("FAKEROOT_TMPDIR");
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut paths = vec![self.bin()];
         paths.extend(std::env::split_paths(&path));
         command.env("PATH", std::env::join_paths(paths).unwrap());
         if is_root() {
+            // Without supplementary groups, as std does it.
             command.uid(USER).gid(USER);
-            // SAFETY: setgroups is a system call and nothing else here; it runs before the user is changed.
-            unsafe { command.pre_exec(|| Ok(())) };
         }
         command
     }
@@ -116,10 +99,7 @@ impl Scratch {
     pub fn wait_for_the_daemon_to_end(&self) {
         let start = Instant::now();
         while let Some(pid) = self.daemon() {
-            assert!(
-                start.elapsed() < Duration::from_secs(10),
-                "process {pid} is left behind"
-            );
+            assert!(start.elapsed() < Duration::from_secs(10), "process {pid} is left behind");
             thread::sleep(Duration::from_millis(2));
         }
     }
@@ -168,11 +148,7 @@ impl Done {
 
 /// Runs a command to its end, which must come before the deadline.
 pub fn finish(mut command: Command) -> Done {
-    let child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let what = format!("{command:?}");
     end(child).unwrap_or_else(|| panic!("{what} does not end"))
 }
@@ -195,9 +171,7 @@ pub fn end(child: Child) -> Option<Done> {
 fn done(output: Output) -> Done {
     let status = output.status;
     Done {
-        status: status
-            .code()
-            .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
+        status: status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
     }

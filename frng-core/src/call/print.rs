@@ -42,11 +42,7 @@ impl<F: Fn(TraceeAddr) -> Option<String>> Printed<F> {
             Arg::Fd | Arg::Dirfd | Arg::NewDirfd | Arg::Pid => write!(f, "{}", word as i32),
             Arg::Path | Arg::Link | Arg::NewPath | Arg::LinkText | Arg::Name => {
                 let address = TraceeAddr(word);
-                match if address.is_null() {
-                    None
-                } else {
-                    (self.text)(address)
-                } {
+                match if address.is_null() { None } else { (self.text)(address) } {
                     Some(text) => write!(f, "{text:?}"),
                     None => pointer(f, word),
                 }
@@ -76,11 +72,7 @@ impl<F: Fn(TraceeAddr) -> Option<String>> Printed<F> {
 }
 
 fn pointer(f: &mut Formatter<'_>, word: u64) -> fmt::Result {
-    if word == 0 {
-        f.write_str("NULL")
-    } else {
-        write!(f, "{word:#x}")
-    }
+    if word == 0 { f.write_str("NULL") } else { write!(f, "{word:#x}") }
 }
 
 #[cfg(test)]
@@ -100,18 +92,9 @@ mod tests {
             print(Sys::Fchownat, [cwd, 0x1000, 0xffff_ffff, 7, 0x100, 9]),
             "fchownat(AT_FDCWD, \"a \\\"b\\\"\\n\", -1, 7, 0x100)"
         );
-        assert_eq!(
-            print(Sys::Lchown16, [0x1000, 0xffff, 7, 0, 0, 0]),
-            "lchown(\"a \\\"b\\\"\\n\", -1, 7)"
-        );
-        assert_eq!(
-            print(Sys::Mknod, [0x2000, 0o20644, 0x103, 0, 0, 0]),
-            "mknod(0x2000, 0o20644, 1:3)"
-        );
-        assert_eq!(
-            print(Sys::Stat, [0, 0x3000, 0, 0, 0, 0]),
-            "stat(NULL, 0x3000)"
-        );
+        assert_eq!(print(Sys::Lchown16, [0x1000, 0xffff, 7, 0, 0, 0]), "lchown(\"a \\\"b\\\"\\n\", -1, 7)");
+        assert_eq!(print(Sys::Mknod, [0x2000, 0o20644, 0x103, 0, 0, 0]), "mknod(0x2000, 0o20644, 1:3)");
+        assert_eq!(print(Sys::Stat, [0, 0x3000, 0, 0, 0, 0]), "stat(NULL, 0x3000)");
         assert_eq!(print(Sys::Getuid, [1, 2, 3, 4, 5, 6]), "getuid()");
     }
 }

@@ -36,8 +36,7 @@ impl End {
         } else {
             match state.save(&self.table.records()) {
                 Ok(()) => {
-                    self.log
-                        .info(format_args!("{} lies saved", self.table.kinds().all));
+                    self.log.info(format_args!("{} lies saved", self.table.kinds().all));
                     remove_socket(&state);
                 }
                 Err(why) => self.log.error(format_args!("{why}")),
@@ -51,9 +50,5 @@ impl End {
 pub fn remove_socket(state: &StateFile) {
     let name: OsString = socket_name(state);
     // If it is gone already that is as good.
-    let _ = unlinkat(
-        state.directory(),
-        name.as_os_str(),
-        UnlinkatFlags::NoRemoveDir,
-    );
+    let _ = unlinkat(state.directory(), name.as_os_str(), UnlinkatFlags::NoRemoveDir);
 }

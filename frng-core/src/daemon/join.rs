@@ -59,9 +59,7 @@ impl Reserved {
     /// One line for the user.
     pub fn attach(self, engine: Engine, unknown: UnknownOwner) -> Result<Attached, String> {
         let died = || "cannot be traced: the daemon has died".to_string();
-        self.channel
-            .send(&Request::Attach { engine, unknown }.encode())
-            .map_err(|_| died())?;
+        self.channel.send(&Request::Attach { engine, unknown }.encode()).map_err(|_| died())?;
         match self.channel.receive() {
             Ok(Some(packet)) => match Reply::decode(&packet) {
                 Some(Reply::Attached(attached)) => Ok(attached),
@@ -86,23 +84,14 @@ fn find(options: &Options, path: &Path) -> Result<Reserved, String> {
                 drop(state);
                 match ask(&channel)? {
                     Answer::Granted(daemon) => {
-                        return Ok(Reserved {
-                            channel,
-                            daemon,
-                            warning: None,
-                        });
+                        return Ok(Reserved { channel, daemon, warning: None });
                     }
                     Answer::Refused => channel.wait_for_hang_up(),
                     Answer::HungUp => {}
                 }
                 retries.pause();
             }
-            Err(error)
-                if matches!(
-                    error.raw_os_error(),
-                    Some(libc::ENOENT | libc::ECONNREFUSED)
-                ) =>
-            {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ECONNREFUSED)) => {
                 match state.lock()? {
                     Locking::Locked => return start(options, Some(state)),
                     Locking::Replaced => retries.pause(),
@@ -113,11 +102,7 @@ fn find(options: &Options, path: &Path) -> Result<Reserved, String> {
                 return Err(in_the_way(&state));
             }
             Err(error) => {
-                return Err(format!(
-                    "cannot connect to {}: {}",
-                    socket_path(&state),
-                    reason(&error)
-                ));
+                return Err(format!("cannot connect to {}: {}", socket_path(&state), reason(&error)));
             }
         }
     }
@@ -146,18 +131,10 @@ fn start(options: &Options, state: Option<StateFile>) -> Result<Reserved, String
     };
     let failed = |error: io::Error| format!("cannot start the daemon: {}", reason(&error));
     let (channel, first) = Channel::pair().map_err(failed)?;
-    let launch = Launch {
-        options: options.clone(),
-        first,
-        persistent,
-    };
+    let launch = Launch { options: options.clone(), first, persistent };
     process::spawn(options.stay, || run::run(launch)).map_err(failed)?;
     match ask(&channel)? {
-        Answer::Granted(daemon) => Ok(Reserved {
-            channel,
-            daemon,
-            warning,
-        }),
+        Answer::Granted(daemon) => Ok(Reserved { channel, daemon, warning }),
         Answer::Refused | Answer::HungUp => Err("cannot start the daemon: it has died".into()),
     }
 }
@@ -165,13 +142,7 @@ fn start(options: &Options, state: Option<StateFile>) -> Result<Reserved, String
 /// Makes the socket of a state file that we have locked. Also tells whether one was left over.
 fn serve(state: &StateFile) -> Result<(Listener, bool), String> {
     let name = socket_name(state);
-    let failed = |error: io::Error| {
-        format!(
-            "cannot make the socket {}: {}",
-            socket_path(state),
-            reason(&error)
-        )
-    };
+    let failed = |error: io::Error| format!("cannot make the socket {}: {}", socket_path(state), reason(&error));
     let left_over = match is_socket(state.directory(), &name) {
         Ok(true) => true,
         Ok(false) => return Err(in_the_way(state)),
@@ -187,10 +158,7 @@ fn ask(channel: &Channel) -> Result<Answer, String> {
     let failed = |error: io::Error| format!("cannot talk to the daemon: {}", reason(&error));
     let peer = channel.peer().map_err(failed)?;
     if peer.uid() != nix::unistd::geteuid().as_raw() {
-        return Err(format!(
-            "cannot trust the daemon: it belongs to another user ({})",
-            peer.uid()
-        ));
+        return Err(format!("cannot trust the daemon: it belongs to another user ({})", peer.uid()));
     }
     match channel.send(&Request::Reserve.encode()) {
         Ok(()) => {}
@@ -243,9 +211,7 @@ impl Retries {
         let since = self.locked_since.unwrap_or_else(Instant::now);
         if since.elapsed() > PATIENCE {
             let path = state.path().display();
-            return Err(format!(
-                "cannot use the state file {path}: another program has locked it"
-            ));
+            return Err(format!("cannot use the state file {path}: another program has locked it"));
         }
         self.count = self.count.max(1);
         self.pause();

@@ -5,9 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{
-    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask,
-};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{ForkResult, Pid, fork, setpgid, setsid};
 
@@ -67,10 +65,7 @@ pub fn settle(stay: bool, keep: &[BorrowedFd<'_>]) -> io::Result<()> {
         let (_, hard) = getrlimit(limit)?;
         setrlimit(limit, hard, hard)?;
     }
-    let mut kept: Vec<RawFd> = keep
-        .iter()
-        .map(|descriptor| descriptor.as_raw_fd())
-        .collect();
+    let mut kept: Vec<RawFd> = keep.iter().map(|descriptor| descriptor.as_raw_fd()).collect();
     kept.extend(0..=2);
     close_others(kept)?;
     if !stay {
@@ -94,12 +89,7 @@ fn reset_signals() -> io::Result<()> {
             _ => SigHandler::SigDfl,
         };
         // SAFETY: installs no handler function.
-        unsafe {
-            sigaction(
-                signal,
-                &SigAction::new(handler, SaFlags::empty(), SigSet::empty()),
-            )?
-        };
+        unsafe { sigaction(signal, &SigAction::new(handler, SaFlags::empty(), SigSet::empty()))? };
     }
     let mut blocked = SigSet::empty();
     blocked.add(Signal::SIGALRM);
@@ -111,17 +101,9 @@ fn reset_signals() -> io::Result<()> {
 fn close_others(mut keep: Vec<RawFd>) -> io::Result<()> {
     keep.sort_unstable();
     let mut from = 0;
-    for descriptor in keep
-        .iter()
-        .map(|descriptor| *descriptor as u32)
-        .chain([u32::MAX])
-    {
+    for descriptor in keep.iter().map(|descriptor| *descriptor as u32).chain([u32::MAX]) {
         if from < descriptor {
-            let last = if descriptor == u32::MAX {
-                u32::MAX
-            } else {
-                descriptor - 1
-            };
+            let last = if descriptor == u32::MAX { u32::MAX } else { descriptor - 1 };
             close_range(from, last)?;
         }
         from = descriptor.saturating_add(1);

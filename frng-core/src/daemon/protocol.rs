@@ -125,16 +125,10 @@ impl Reply {
     /// From a packet; `None` if this is no reply of this version.
     pub fn decode(packet: &[u8]) -> Option<Reply> {
         match *packet {
-            [GRANTED, VERSION, a, b, c, d] => Some(Reply::Granted {
-                daemon: i32::from_ne_bytes([a, b, c, d]),
-            }),
+            [GRANTED, VERSION, a, b, c, d] => Some(Reply::Granted { daemon: i32::from_ne_bytes([a, b, c, d]) }),
             [REFUSED] => Some(Reply::Refused),
-            [ATTACHED, every] => Some(Reply::Attached(Attached {
-                stop_at_every_open: every != 0,
-            })),
-            [FAILED, ref why @ ..] => {
-                Some(Reply::Failed(String::from_utf8_lossy(why).into_owned()))
-            }
+            [ATTACHED, every] => Some(Reply::Attached(Attached { stop_at_every_open: every != 0 })),
+            [FAILED, ref why @ ..] => Some(Reply::Failed(String::from_utf8_lossy(why).into_owned())),
             _ => None,
         }
     }
@@ -147,49 +141,26 @@ mod tests {
     #[test]
     fn messages_survive_the_way() {
         for engine in [Engine::Ptrace, Engine::Seccomp] {
-            for unknown in [
-                UnknownOwner::OwnAsRoot,
-                UnknownOwner::AllAsRoot,
-                UnknownOwner::AsItIs,
-            ] {
+            for unknown in [UnknownOwner::OwnAsRoot, UnknownOwner::AllAsRoot, UnknownOwner::AsItIs] {
                 let request = Request::Attach { engine, unknown };
                 assert_eq!(Request::decode(&request.encode()), Some(request));
             }
         }
-        assert_eq!(
-            Request::decode(&Request::Reserve.encode()),
-            Some(Request::Reserve)
-        );
+        assert_eq!(Request::decode(&Request::Reserve.encode()), Some(Request::Reserve));
         for reply in [
-            Reply::Granted {
-                daemon: 123_456_789,
-            },
+            Reply::Granted { daemon: 123_456_789 },
             Reply::Refused,
-            Reply::Attached(Attached {
-                stop_at_every_open: true,
-            }),
+            Reply::Attached(Attached { stop_at_every_open: true }),
             Reply::Failed("why".into()),
         ] {
             assert_eq!(Reply::decode(&reply.encode()), Some(reply));
         }
-        assert_eq!(
-            Reply::Failed("x".repeat(2 * MESSAGE_MAX)).encode().len(),
-            MESSAGE_MAX
-        );
+        assert_eq!(Reply::Failed("x".repeat(2 * MESSAGE_MAX)).encode().len(), MESSAGE_MAX);
     }
 
     #[test]
     fn what_is_no_message_is_refused() {
-        for packet in [
-            &b""[..],
-            b"r",
-            b"r\x02",
-            b"a\x02\x00",
-            b"a\x00\x03",
-            b"G\x01",
-            b"?",
-            b"r\x01\x00",
-        ] {
+        for packet in [&b""[..], b"r", b"r\x02", b"a\x02\x00", b"a\x00\x03", b"G\x01", b"?", b"r\x01\x00"] {
             assert_eq!(Request::decode(packet), None);
             assert_eq!(Reply::decode(packet), None);
         }

@@ -38,11 +38,7 @@ pub struct Launch {
 
 /// Is the daemon. What goes wrong before it serves is told to the invocation that starts it.
 pub fn run(launch: Launch) {
-    let Launch {
-        options,
-        first,
-        persistent,
-    } = launch;
+    let Launch { options, first, persistent } = launch;
     let (state, listener) = match persistent {
         Some(Persistent { state, listener }) => (Some(state), Some(listener)),
         None => (None, None),
@@ -86,11 +82,7 @@ impl Daemon {
         let mut keep: Vec<BorrowedFd<'_>> = vec![first.as_fd()];
         keep.extend(file.as_ref().map(File::as_fd));
         keep.extend(listener.as_ref().map(Listener::as_fd));
-        keep.extend(
-            state
-                .iter()
-                .flat_map(|state| [state.file(), state.directory()]),
-        );
+        keep.extend(state.iter().flat_map(|state| [state.file(), state.directory()]));
         let failed = |error| format!("cannot start the daemon: {}", reason(&error));
         process::settle(options.stay, &keep).map_err(failed)?;
         let log = match file {
@@ -107,41 +99,18 @@ impl Daemon {
         match state {
             Some(state) => {
                 let lies = table.kinds().all;
-                log.info(format_args!(
-                    "daemon {pid} with {lies} lies from {}",
-                    state.path().display()
-                ));
+                log.info(format_args!("daemon {pid} with {lies} lies from {}", state.path().display()));
             }
             None => log.info(format_args!("daemon {pid}")),
         }
         let table = Rc::new(table);
         let (sender, orders) = channel();
-        let tracer = Tracer::new(
-            options.abis,
-            &options.directory,
-            table.clone(),
-            log.clone(),
-            orders,
-        )?;
-        let way = sessions::Tracer {
-            orders: sender,
-            ring: tracer::ring,
-            log: log.clone(),
-        };
+        let tracer = Tracer::new(options.abis, &options.directory, table.clone(), log.clone(), orders)?;
+        let way = sessions::Tracer { orders: sender, ring: tracer::ring, log: log.clone() };
         let sessions = Sessions::new(way);
-        let reservation = sessions
-            .reserve()
-            .ok_or("cannot start the daemon: it is ending")?;
-        first
-            .duplicate()
-            .and_then(|first| server::start(&sessions, listener, first, reservation))
-            .map_err(failed)?;
-        Ok(Daemon {
-            tracer,
-            table,
-            log,
-            sessions,
-        })
+        let reservation = sessions.reserve().ok_or("cannot start the daemon: it is ending")?;
+        first.duplicate().and_then(|first| server::start(&sessions, listener, first, reservation)).map_err(failed)?;
+        Ok(Daemon { tracer, table, log, sessions })
     }
 
     fn trace(mut self, state: Option<StateFile>) {

@@ -40,15 +40,8 @@ pub fn start(
     let alarm = SignalFd::with_flags(&alarm, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     converse(first, Some(reservation), sessions, last_cap)?;
     let sessions = sessions.clone();
-    let server = Server {
-        sessions,
-        listener,
-        alarm,
-        last_cap,
-    };
-    thread::Builder::new()
-        .name("server".into())
-        .spawn(move || server.serve())?;
+    let server = Server { sessions, listener, alarm, last_cap };
+    thread::Builder::new().name("server".into()).spawn(move || server.serve())?;
     Ok(())
 }
 
@@ -63,20 +56,12 @@ impl Server {
     fn serve(self) {
         loop {
             let mut events = vec![PollFd::new(self.alarm.as_fd(), PollFlags::POLLIN)];
-            events.extend(
-                self.listener
-                    .as_ref()
-                    .map(|listener| PollFd::new(listener.as_fd(), PollFlags::POLLIN)),
-            );
+            events.extend(self.listener.as_ref().map(|listener| PollFd::new(listener.as_fd(), PollFlags::POLLIN)));
             match poll(&mut events, PollTimeout::NONE) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => return self.complain("cannot wait for connections", error.into()),
             }
-            let ready = |index: usize| {
-                events
-                    .get(index)
-                    .is_some_and(|event| event.any() == Some(true))
-            };
+            let ready = |index: usize| events.get(index).is_some_and(|event| event.any() == Some(true));
             let (alarm, connection) = (ready(0), ready(1));
             if alarm {
                 while let Ok(Some(_)) = self.alarm.read_signal() {}
@@ -92,9 +77,7 @@ impl Server {
         let Some(listener) = &self.listener else {
             return;
         };
-        let accepted = listener
-            .accept()
-            .and_then(|channel| converse(channel, None, &self.sessions, self.last_cap));
+        let accepted = listener.accept().and_then(|channel| converse(channel, None, &self.sessions, self.last_cap));
         if let Err(error) = accepted {
             self.complain("cannot accept a connection", error);
             // Most likely out of descriptors or threads; those in use will be freed.
@@ -103,35 +86,17 @@ impl Server {
     }
 
     fn complain(&self, what: &str, error: io::Error) {
-        self.sessions
-            .tracer()
-            .log
-            .error(format_args!("{what}: {error}"));
+        self.sessions.tracer().log.error(format_args!("{what}: {error}"));
     }
 }
 
 /// Starts a thread that talks to an invocation.
-fn converse(
-    channel: Channel,
-    reservation: Option<Reservation>,
-    sessions: &Sessions,
-    last_cap: u32,
-) -> io::Result<()> {
-    let conversation = Conversation {
-        channel,
-        sessions: sessions.clone(),
-        last_cap,
-    };
-    let thread = thread::Builder::new()
-        .name("connection".into())
-        .stack_size(STACK);
+fn converse(channel: Channel, reservation: Option<Reservation>, sessions: &Sessions, last_cap: u32) -> io::Result<()> {
+    let conversation = Conversation { channel, sessions: sessions.clone(), last_cap };
+    let thread = thread::Builder::new().name("connection".into()).stack_size(STACK);
     thread.spawn(move || {
         if let Err(error) = conversation.hold(reservation) {
-            conversation
-                .sessions
-                .tracer()
-                .log
-                .error(format_args!("connection: {error}"));
+            conversation.sessions.tracer().log.error(format_args!("connection: {error}"));
         }
     })?;
     Ok(())
@@ -149,10 +114,7 @@ impl Conversation {
     fn hold(&self, reservation: Option<Reservation>) -> io::Result<()> {
         let peer = self.channel.peer()?;
         if peer.uid() != nix::unistd::geteuid().as_raw() {
-            return Err(io::Error::other(format!(
-                "user {} has no business here",
-                peer.uid()
-            )));
+            return Err(io::Error::other(format!("user {} has no business here", peer.uid())));
         }
         match self.request()? {
             Some(Request::Reserve) => {}
@@ -165,17 +127,11 @@ impl Conversation {
             self.channel.wait_for_hang_up();
             return Ok(());
         };
-        self.reply(&Reply::Granted {
-            daemon: std::process::id() as i32,
-        })?;
+        self.reply(&Reply::Granted { daemon: std::process::id() as i32 })?;
         match self.request()? {
             Some(Request::Attach { engine, unknown }) => {
-                let settings = Settings {
-                    unknown,
-                    real_uid: peer.uid(),
-                    real_gid: peer.gid(),
-                    last_cap: self.last_cap,
-                };
+                let settings =
+                    Settings { unknown, real_uid: peer.uid(), real_gid: peer.gid(), last_cap: self.last_cap };
                 self.attach(reservation, peer.pid(), engine, settings)
             }
             Some(other) => Err(unexpected(&other)),
@@ -183,21 +139,10 @@ impl Conversation {
         }
     }
 
-    fn attach(
-        &self,
-        reservation: Reservation,
-        pid: i32,
-        engine: Engine,
-        settings: Settings,
-    ) -> io::Result<()> {
+    fn attach(&self, reservation: Reservation, pid: i32, engine: Engine, settings: Settings) -> io::Result<()> {
         let (reply, answer) = channel();
         reservation.attaching();
-        self.sessions.tracer().order(Order::Attach(Attach {
-            pid,
-            engine,
-            settings,
-            reply,
-        }));
+        self.sessions.tracer().order(Order::Attach(Attach { pid, engine, settings, reply }));
         match answer.recv() {
             Ok(Ok(attached)) => {
                 // Before the reply: once it has it, the tracee may end at any time, and may be the last one.
@@ -274,25 +219,10 @@ mod tests {
             let place = File::open(directory.path()).unwrap();
             let listener = Listener::bind(place.as_fd(), OsStr::new(NAME)).unwrap();
             let (sender, orders) = channel();
-            let sessions = Sessions::new(Tracer {
-                orders: sender,
-                ring: || Ok(()),
-                log: Log::off(),
-            });
+            let sessions = Sessions::new(Tracer { orders: sender, ring: || Ok(()), log: Log::off() });
             let (first, other) = Channel::pair().unwrap();
-            start(
-                &sessions,
-                Some(listener),
-                other,
-                sessions.reserve().unwrap(),
-            )
-            .unwrap();
-            Fixture {
-                directory,
-                sessions,
-                orders,
-                first,
-            }
+            start(&sessions, Some(listener), other, sessions.reserve().unwrap()).unwrap();
+            Fixture { directory, sessions, orders, first }
         }
 
         fn connect(&self) -> Channel {
@@ -306,22 +236,14 @@ mod tests {
     }
 
     fn hear(channel: &Channel) -> Option<Reply> {
-        channel
-            .receive()
-            .unwrap()
-            .map(|packet| Reply::decode(&packet).unwrap())
+        channel.receive().unwrap().map(|packet| Reply::decode(&packet).unwrap())
     }
 
     fn granted() -> Option<Reply> {
-        Some(Reply::Granted {
-            daemon: std::process::id() as i32,
-        })
+        Some(Reply::Granted { daemon: std::process::id() as i32 })
     }
 
-    const ATTACH: Request = Request::Attach {
-        engine: Engine::Ptrace,
-        unknown: UnknownOwner::AllAsRoot,
-    };
+    const ATTACH: Request = Request::Attach { engine: Engine::Ptrace, unknown: UnknownOwner::AllAsRoot };
 
     #[test]
     fn an_invocation_reserves_and_attaches() {
@@ -329,19 +251,12 @@ mod tests {
         say(&fixture.first, Request::Reserve);
         assert_eq!(hear(&fixture.first), granted());
         say(&fixture.first, ATTACH);
-        let Ok(Order::Attach(attach)) = fixture.orders.recv() else {
-            panic!("no order to attach")
-        };
-        assert_eq!(
-            (attach.pid, attach.engine),
-            (std::process::id() as i32, Engine::Ptrace)
-        );
+        let Ok(Order::Attach(attach)) = fixture.orders.recv() else { panic!("no order to attach") };
+        assert_eq!((attach.pid, attach.engine), (std::process::id() as i32, Engine::Ptrace));
         assert_eq!(attach.settings.unknown, UnknownOwner::AllAsRoot);
         assert_eq!(attach.settings.real_uid, nix::unistd::getuid().as_raw());
         assert!(!fixture.sessions.close());
-        let attached = Attached {
-            stop_at_every_open: true,
-        };
+        let attached = Attached { stop_at_every_open: true };
         attach.reply.send(Ok(attached)).unwrap();
         assert_eq!(hear(&fixture.first), Some(Reply::Attached(attached)));
         assert!(fixture.sessions.close());
@@ -365,12 +280,7 @@ mod tests {
 
     #[test]
     fn hanging_up_makes_the_tracer_look_and_a_closed_daemon_refuses() {
-        let Fixture {
-            directory: _directory,
-            sessions,
-            orders,
-            first,
-        } = Fixture::new();
+        let Fixture { directory: _directory, sessions, orders, first } = Fixture::new();
         say(&first, Request::Reserve);
         assert_eq!(hear(&first), granted());
         let place = File::open(_directory.path()).unwrap();
@@ -388,14 +298,9 @@ mod tests {
         say(&fixture.first, Request::Reserve);
         assert_eq!(hear(&fixture.first), granted());
         say(&fixture.first, ATTACH);
-        let Ok(Order::Attach(attach)) = fixture.orders.recv() else {
-            panic!("no order to attach")
-        };
+        let Ok(Order::Attach(attach)) = fixture.orders.recv() else { panic!("no order to attach") };
         attach.reply.send(Err("not possible".into())).unwrap();
-        assert_eq!(
-            hear(&fixture.first),
-            Some(Reply::Failed("not possible".into()))
-        );
+        assert_eq!(hear(&fixture.first), Some(Reply::Failed("not possible".into())));
         assert!(matches!(fixture.orders.recv(), Ok(Order::Check)));
         assert!(fixture.sessions.close());
     }

@@ -46,8 +46,7 @@ impl Tracer {
             return;
         }
         if let Err(error) = (self.ring)() {
-            self.log
-                .error(format_args!("cannot wake the tracer: {error}"));
+            self.log.error(format_args!("cannot wake the tracer: {error}"));
         }
     }
 }
@@ -55,10 +54,7 @@ impl Tracer {
 impl Sessions {
     /// No reservations.
     pub fn new(tracer: Tracer) -> Sessions {
-        Sessions(Arc::new(Shared {
-            state: Mutex::default(),
-            tracer,
-        }))
+        Sessions(Arc::new(Shared { state: Mutex::default(), tracer }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -73,10 +69,7 @@ impl Sessions {
             return None;
         }
         state.pending += 1;
-        Some(Reservation {
-            sessions: self.clone(),
-            attached: false,
-        })
+        Some(Reservation { sessions: self.clone(), attached: false })
     }
 
     /// For the tracer when it has no tracee, or is about to reap the last one: whether the daemon may end. From
@@ -134,14 +127,7 @@ mod tests {
 
     fn sessions() -> (Sessions, Receiver<Order>) {
         let (orders, receiver) = channel();
-        (
-            Sessions::new(Tracer {
-                orders,
-                ring: || Ok(()),
-                log: Log::off(),
-            }),
-            receiver,
-        )
+        (Sessions::new(Tracer { orders, ring: || Ok(()), log: Log::off() }), receiver)
     }
 
     #[test]

@@ -8,8 +8,8 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{
-    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, UnixCredentials, accept4, bind,
-    connect, getsockopt, listen, recv, send, socket, socketpair,
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, UnixCredentials, accept4, bind, connect,
+    getsockopt, listen, recv, send, socket, socketpair,
 };
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmod, fchmodat, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
@@ -63,11 +63,7 @@ impl Channel {
 
     /// Sends a packet. Never waits: who leaves so many packets unread is no partner for a conversation.
     pub fn send(&self, packet: &[u8]) -> io::Result<()> {
-        send(
-            self.0.as_raw_fd(),
-            packet,
-            MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT,
-        )?;
+        send(self.0.as_raw_fd(), packet, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT)?;
         Ok(())
     }
 
@@ -123,14 +119,9 @@ impl Listener {
             }
             other => other?,
         }
-        let ready = fchmodat(
-            directory,
-            temporary.as_str(),
-            PRIVATE,
-            FchmodatFlags::FollowSymlink,
-        )
-        .and_then(|()| listen(&listener, Backlog::MAXCONN))
-        .and_then(|()| renameat(directory, temporary.as_str(), directory, name));
+        let ready = fchmodat(directory, temporary.as_str(), PRIVATE, FchmodatFlags::FollowSymlink)
+            .and_then(|()| listen(&listener, Backlog::MAXCONN))
+            .and_then(|()| renameat(directory, temporary.as_str(), directory, name));
         if let Err(error) = ready {
             // The first error is the one to tell.
             let _ = unlinkat(directory, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
@@ -163,12 +154,7 @@ pub fn is_socket(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<bool> {
 }
 
 fn new() -> io::Result<OwnedFd> {
-    Ok(socket(
-        AddressFamily::Unix,
-        SockType::SeqPacket,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?)
+    Ok(socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?)
 }
 
 /// The address of a socket behind a descriptor, or of one with a name in the directory behind it.
@@ -196,10 +182,7 @@ mod tests {
         for _ in 0..2 {
             // The second one takes the place of the first.
             let listener = Listener::bind(place.as_fd(), name).unwrap();
-            let mode = std::fs::metadata(directory.path().join(name))
-                .unwrap()
-                .permissions()
-                .mode();
+            let mode = std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
             let client = Channel::connect(place.as_fd(), name).unwrap();
             let server = listener.accept().unwrap();
