@@ -96,33 +96,33 @@ calls! {
     Renameat2 "renameat2" (Dirfd, Link, NewDirfd, NewPath, Flags) Always, lifetime::rename, "";
 
     // Access: policy/access.rs
-    Access "access" (Path, Mode) Always, access::access, "";
-    Faccessat "faccessat" (Dirfd, Path, Mode) Always, access::access, "";
-    Faccessat2 "faccessat2" (Dirfd, Path, Mode, AtFlags) Always, access::access, "";
+    Access "access" (Path, Mode) Always, access::access, "as the kernel does for the faked ids; a noexec mount is noticed where the real user may execute";
+    Faccessat "faccessat" (Dirfd, Path, Mode) Always, access::access, "as the kernel does for the faked ids; a noexec mount is noticed where the real user may execute";
+    Faccessat2 "faccessat2" (Dirfd, Path, Mode, AtFlags) Always, access::access, "as the kernel does for the faked ids; a noexec mount is noticed where the real user may execute";
 
     // Times: policy/times.rs
-    Utime "utime" (Path, In) Always, times::utimes, "";
-    Utimes "utimes" (Path, In) Always, times::utimes, "";
-    Futimesat "futimesat" (Dirfd, Path, In) Always, times::utimes, "";
-    Utimensat "utimensat" (Dirfd, Path, In, AtFlags) Always, times::utimes, "";
+    Utime "utime" (Path, In) Always, times::utimes, "really set where the real user may; of others' files pretended";
+    Utimes "utimes" (Path, In) Always, times::utimes, "really set where the real user may; of others' files pretended";
+    Futimesat "futimesat" (Dirfd, Path, In) Always, times::utimes, "really set where the real user may; of others' files pretended";
+    Utimensat "utimensat" (Dirfd, Path, In, AtFlags) Always, times::utimes, "really set where the real user may; of others' files pretended";
 
     // Extended attributes: policy/xattr.rs
-    Setxattr "setxattr" (Path, Name, In, Length, Flags) Always, xattr::set, "";
-    Lsetxattr "lsetxattr" (Link, Name, In, Length, Flags) Always, xattr::set, "";
-    Fsetxattr "fsetxattr" (Fd, Name, In, Length, Flags) Always, xattr::set, "";
-    Setxattrat "setxattrat" (Dirfd, Path, AtFlags, Name, In, Length) Always, xattr::set, "";
-    Getxattr "getxattr" (Path, Name, Out, Length) Always, xattr::get, "";
-    Lgetxattr "lgetxattr" (Link, Name, Out, Length) Always, xattr::get, "";
-    Fgetxattr "fgetxattr" (Fd, Name, Out, Length) Always, xattr::get, "";
-    Getxattrat "getxattrat" (Dirfd, Path, AtFlags, Name, In, Length) Always, xattr::get, "";
-    Listxattr "listxattr" (Path, Out, Length) Always, xattr::list, "";
-    Llistxattr "llistxattr" (Link, Out, Length) Always, xattr::list, "";
-    Flistxattr "flistxattr" (Fd, Out, Length) Always, xattr::list, "";
-    Listxattrat "listxattrat" (Dirfd, Path, AtFlags, Out, Length) Always, xattr::list, "";
-    Removexattr "removexattr" (Path, Name) Always, xattr::remove, "";
-    Lremovexattr "lremovexattr" (Link, Name) Always, xattr::remove, "";
-    Fremovexattr "fremovexattr" (Fd, Name) Always, xattr::remove, "";
-    Removexattrat "removexattrat" (Dirfd, Path, AtFlags, Name) Always, xattr::remove, "";
+    Setxattr "setxattr" (Path, Name, In, Length, Flags) Always, xattr::set, "user. goes to the real file; trusted., security. and ACLs are remembered, on any filesystem";
+    Lsetxattr "lsetxattr" (Link, Name, In, Length, Flags) Always, xattr::set, "user. goes to the real file; trusted., security. and ACLs are remembered, on any filesystem";
+    Fsetxattr "fsetxattr" (Fd, Name, In, Length, Flags) Always, xattr::set, "user. goes to the real file; trusted., security. and ACLs are remembered, on any filesystem";
+    Setxattrat "setxattrat" (Dirfd, Path, AtFlags, Name, In, Length) Always, xattr::set, "user. goes to the real file; trusted., security. and ACLs are remembered, on any filesystem";
+    Getxattr "getxattr" (Path, Name, Out, Length) Always, xattr::get, "what is remembered, else the real one";
+    Lgetxattr "lgetxattr" (Link, Name, Out, Length) Always, xattr::get, "what is remembered, else the real one";
+    Fgetxattr "fgetxattr" (Fd, Name, Out, Length) Always, xattr::get, "what is remembered, else the real one";
+    Getxattrat "getxattrat" (Dirfd, Path, AtFlags, Name, In, Length) Always, xattr::get, "what is remembered, else the real one";
+    Listxattr "listxattr" (Path, Out, Length) Always, xattr::list, "names on disk first, then the remembered ones";
+    Llistxattr "llistxattr" (Link, Out, Length) Always, xattr::list, "names on disk first, then the remembered ones";
+    Flistxattr "flistxattr" (Fd, Out, Length) Always, xattr::list, "names on disk first, then the remembered ones";
+    Listxattrat "listxattrat" (Dirfd, Path, AtFlags, Out, Length) Always, xattr::list, "names on disk first, then the remembered ones";
+    Removexattr "removexattr" (Path, Name) Always, xattr::remove, "what is remembered, else the real one";
+    Lremovexattr "lremovexattr" (Link, Name) Always, xattr::remove, "what is remembered, else the real one";
+    Fremovexattr "fremovexattr" (Fd, Name) Always, xattr::remove, "what is remembered, else the real one";
+    Removexattrat "removexattrat" (Dirfd, Path, AtFlags, Name) Always, xattr::remove, "what is remembered, else the real one";
 
     // Identity: policy/identity.rs
     Getuid "getuid" () Always, identity::getuid, "";

@@ -131,14 +131,10 @@ pub(super) async fn set<T: Tracee>(
 /// removexattr of one of the two names, which succeeds also if there is none. `fs/posix_acl.c: vfs_remove_acl`.
 pub(super) async fn remove<T: Tracee>(tracee: &T, target: &Target, real: &Statx, name: &[u8]) -> Outcome {
     let seen = view::seen(tracee, real);
-    match permitted(tracee, real, &seen, name) {
-        Ok(()) => {}
-        // There can be none.
-        Err(Errno::EACCES) => return Ok(Answer::Value(0)),
-        Err(error) => {
-            target.probe_write(tracee).await?;
-            return Err(error);
-        }
+    if let Err(error) = permitted(tracee, real, &seen, name) {
+        target.probe_write(tracee).await?;
+        // A default ACL of what is no directory: there is none.
+        return if error == Errno::EACCES { Ok(Answer::Value(0)) } else { Err(error) };
     }
     remove_on_disk(tracee, target, name).await?;
     forgotten(tracee, real, name)
@@ -166,7 +162,7 @@ fn checked<T: Tracee>(
     if posix_acl::count(len)? == 0 {
         return Ok(None);
     }
-    if check.has_unknown_tag() {
+    if check.is_malformed() {
         return Err(Errno::EINVAL);
     }
     permitted(tracee, real, seen, name)?;

@@ -25,36 +25,41 @@ impl Value {
     }
 }
 
+/// Whether it is a version 2 or a version 3 value. `validheader`.
+pub fn has_known_form(value: &[u8]) -> bool {
+    let version = word(value, 0).map(|magic| magic & !EFFECTIVE);
+    matches!((value.len(), version), (V2_LEN, Some(V2)) | (MAX_LEN, Some(V3)))
+}
+
 /// What is shown of a value after it was set: version 3 for root of the initial user namespace becomes version 2.
 /// `cap_convert_nscap, cap_inode_getsecurity`.
 ///
 /// # Errors
-/// `EINVAL` if it is neither a version 2 nor a version 3 value.
-pub fn checked(value: &[u8]) -> Result<Value, Errno> {
-    let word = |index: usize| match value.get(index * 4..index * 4 + 4) {
-        Some(&[a, b, c, d]) => Ok(u32::from_le_bytes([a, b, c, d])),
-        _ => Err(Errno::EINVAL),
-    };
-    let magic = word(0)?;
-    let len = match (value.len(), magic & !EFFECTIVE) {
-        (V2_LEN, V2) => V2_LEN,
-        (MAX_LEN, V3) => match word(5)? {
-            0 => V2_LEN,
-            // No user has this id.
-            u32::MAX => return Err(Errno::EINVAL),
-            _ => MAX_LEN,
-        },
-        _ => return Err(Errno::EINVAL),
-    };
-    let mut bytes = [0; MAX_LEN];
-    for (slot, byte) in bytes.iter_mut().zip(value) {
-        *slot = *byte;
+/// `EINVAL` if it has no known form, or is for a root user that cannot be.
+pub fn shown(value: &[u8]) -> Result<Value, Errno> {
+    if !has_known_form(value) {
+        return Err(Errno::EINVAL);
     }
-    let version = if len == V2_LEN { V2 } else { V3 };
-    for (slot, byte) in bytes.iter_mut().zip((version | magic & EFFECTIVE).to_le_bytes()) {
+    let (len, version) = match word(value, 5) {
+        None | Some(0) => (V2_LEN, V2),
+        Some(u32::MAX) => return Err(Errno::EINVAL),
+        Some(_) => (MAX_LEN, V3),
+    };
+    let magic = version | word(value, 0).unwrap_or(0) & EFFECTIVE;
+    let mut bytes = [0; MAX_LEN];
+    let rest = value.iter().copied().skip(size_of::<u32>());
+    for (slot, byte) in bytes.iter_mut().zip(magic.to_le_bytes().into_iter().chain(rest)) {
         *slot = byte;
     }
     Ok(Value { bytes, len })
+}
+
+/// A little-endian word of a value.
+fn word(value: &[u8], index: usize) -> Option<u32> {
+    match value.get(index * 4..index * 4 + 4) {
+        Some(&[a, b, c, d]) => Some(u32::from_le_bytes([a, b, c, d])),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -65,20 +70,20 @@ mod tests {
         words.iter().flat_map(|word| word.to_le_bytes()).collect()
     }
 
-    fn shown(words: &[u32]) -> Result<Vec<u8>, Errno> {
-        checked(&value(words)).map(|value| value.as_bytes().to_vec())
+    fn shown_of(words: &[u32]) -> Result<Vec<u8>, Errno> {
+        shown(&value(words)).map(|value| value.as_bytes().to_vec())
     }
 
     #[test]
     fn version_2_is_shown_as_it_is() {
         let net_raw = [V2 | EFFECTIVE, 0x2000, 0, 0, 0];
-        assert_eq!(shown(&net_raw), Ok(value(&net_raw)));
+        assert_eq!(shown_of(&net_raw), Ok(value(&net_raw)));
     }
 
     #[test]
     fn version_3_for_user_0_is_shown_as_version_2() {
-        assert_eq!(shown(&[V3 | EFFECTIVE, 1, 2, 3, 4, 0]), Ok(value(&[V2 | EFFECTIVE, 1, 2, 3, 4])));
-        assert_eq!(shown(&[V3, 1, 2, 3, 4, 1000]), Ok(value(&[V3, 1, 2, 3, 4, 1000])));
+        assert_eq!(shown_of(&[V3 | EFFECTIVE, 1, 2, 3, 4, 0]), Ok(value(&[V2 | EFFECTIVE, 1, 2, 3, 4])));
+        assert_eq!(shown_of(&[V3, 1, 2, 3, 4, 1000]), Ok(value(&[V3, 1, 2, 3, 4, 1000])));
     }
 
     #[test]
@@ -92,8 +97,8 @@ mod tests {
             &[0x0100_0000, 0, 0],
             &[V3, 0, 0, 0, 0, u32::MAX],
         ] {
-            assert_eq!(shown(wrong), Err(Errno::EINVAL), "{wrong:x?}");
+            assert_eq!(shown_of(wrong), Err(Errno::EINVAL), "{wrong:x?}");
         }
-        assert_eq!(checked(b"x"), Err(Errno::EINVAL));
+        assert_eq!(shown(b"x"), Err(Errno::EINVAL));
     }
 }

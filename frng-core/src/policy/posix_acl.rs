@@ -108,7 +108,7 @@ pub struct Check {
     /// What may come next; `None` after the last entry.
     next: Option<Section>,
     needs_mask: bool,
-    unknown_tag: bool,
+    malformed: bool,
     invalid: bool,
     extended: bool,
     permissions: u32,
@@ -129,7 +129,7 @@ impl Check {
         Check {
             next: Some(Section::Owner),
             needs_mask: false,
-            unknown_tag: false,
+            malformed: false,
             invalid: false,
             extended: false,
             permissions: 0,
@@ -139,8 +139,9 @@ impl Check {
     /// Takes the next entry.
     pub fn entry(&mut self, entry: Entry) {
         let Entry { tag, perm, id } = entry;
-        if !matches!(tag, USER_OBJ | USER | GROUP_OBJ | GROUP | MASK | OTHER) {
-            self.unknown_tag = true;
+        let takes_id = matches!(tag, USER | GROUP);
+        if !matches!(tag, USER_OBJ | USER | GROUP_OBJ | GROUP | MASK | OTHER) || takes_id && id == UNDEFINED_ID {
+            self.malformed = true;
             return;
         }
         let bits = u32::from(perm & 0o7);
@@ -152,10 +153,9 @@ impl Check {
             _ => {}
         }
         self.extended |= matches!(tag, USER | GROUP | MASK);
-        self.needs_mask |= matches!(tag, USER | GROUP);
-        let id_is_wrong = matches!(tag, USER | GROUP) && id == UNDEFINED_ID;
+        self.needs_mask |= takes_id;
         match (tag, self.next) {
-            _ if perm & !0o7 != 0 || id_is_wrong => self.invalid = true,
+            _ if perm & !0o7 != 0 => self.invalid = true,
             (USER_OBJ, Some(Section::Owner)) => self.next = Some(Section::Users),
             (USER, Some(Section::Users)) | (GROUP, Some(Section::Groups)) => {}
             (GROUP_OBJ, Some(Section::Users)) => self.next = Some(Section::Groups),
@@ -166,14 +166,14 @@ impl Check {
         }
     }
 
-    /// Whether there was a tag that nobody knows: `EINVAL` before anything else is looked at.
-    pub fn has_unknown_tag(&self) -> bool {
-        self.unknown_tag
+    /// Whether there was a tag or an id that nobody has: `EINVAL` before the file is looked at.
+    pub fn is_malformed(&self) -> bool {
+        self.malformed
     }
 
     /// Whether the list as a whole can be set.
     pub fn is_valid(&self) -> bool {
-        !self.unknown_tag && !self.invalid && self.next.is_none()
+        !self.malformed && !self.invalid && self.next.is_none()
     }
 
     /// Whether the list says more than a mode can.
@@ -411,14 +411,14 @@ mod tests {
             &[owner, group, user, mask, other],
             &[owner, owner, group, other],
             &[entry(USER_OBJ, 8, 0), group, other],
-            &[owner, entry(USER, 1, UNDEFINED_ID), group, mask, other],
             &[],
         ] {
             let check = check(wrong);
-            assert!(!check.is_valid() && !check.has_unknown_tag(), "{wrong:?}");
+            assert!(!check.is_valid() && !check.is_malformed(), "{wrong:?}");
         }
         assert!(check(&[owner, user, user, group, mask, other]).is_valid());
-        assert!(check(&[owner, entry(3, 0, 0)]).has_unknown_tag());
+        assert!(check(&[owner, entry(3, 0, 0)]).is_malformed());
+        assert!(check(&[owner, entry(USER, 1, UNDEFINED_ID), group, mask, other]).is_malformed());
     }
 
     #[test]

@@ -14,8 +14,6 @@ enum Times {
     Now,
     /// Others: its owner's right.
     Given,
-    /// None: the kernel does not even look for the file.
-    Neither,
 }
 
 /// utime, utimes, futimesat and utimensat.
@@ -37,12 +35,11 @@ pub async fn utimes<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     if owner && ours {
         return Ok(Answer::Pass);
     }
-    let Ok(times) = wanted(tracee, call) else {
+    let Some(times) = wanted(tracee, call) else {
         return Ok(Answer::Pass);
     };
     let target = Target::of_file(file);
     let refused = match times {
-        Times::Neither => return Ok(Answer::Pass),
         _ if owner => None,
         Times::Given => Some(Errno::EPERM),
         Times::Now => {
@@ -64,35 +61,43 @@ pub async fn utimes<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     }
 }
 
-/// What the structure of a call wants.
-fn wanted<T: Tracee>(tracee: &T, call: &Call) -> Result<Times, Errno> {
+/// What the structure of a call wants; `None` if the kernel decides without a look at the file: nothing shall be changed,
+/// or the structure is wrong.
+fn wanted<T: Tracee>(tracee: &T, call: &Call) -> Option<Times> {
+    const NOW: u64 = libc::UTIME_NOW as u64;
+    const OMIT: u64 = libc::UTIME_OMIT as u64;
     let from = call.addr(Arg::In);
     if from.is_null() {
-        return Ok(Times::Now);
+        return Some(Times::Now);
     }
-    if call.sys != Sys::Utimensat {
-        return Ok(Times::Given);
+    if call.sys == Sys::Utime {
+        return Some(Times::Given);
     }
     let len = tracee.abi().timespec_len();
-    let now = libc::UTIME_NOW as u32;
-    let omit = libc::UTIME_OMIT as u32;
-    match (nanoseconds(tracee, from, len)?, nanoseconds(tracee, from.add(len as u64), len)?) {
-        (atime, mtime) if atime == now && mtime == now => Ok(Times::Now),
-        (atime, mtime) if atime == omit && mtime == omit => Ok(Times::Neither),
-        _ => Ok(Times::Given),
+    let atime = second_word(tracee, from, len).ok()?;
+    let mtime = second_word(tracee, from.add(len as u64), len).ok()?;
+    match (call.sys, atime, mtime) {
+        (Sys::Utimensat, NOW, NOW) => Some(Times::Now),
+        (Sys::Utimensat, OMIT, OMIT) => None,
+        (Sys::Utimensat, ..) => {
+            let valid = |nsec| matches!(nsec, NOW | OMIT | 0..1_000_000_000);
+            (valid(atime) && valid(mtime)).then_some(Times::Given)
+        }
+        (_, 0..1_000_000, 0..1_000_000) => Some(Times::Given),
+        _ => None,
     }
 }
 
-/// The second half of a `struct timespec` of `len` bytes.
-fn nanoseconds<T: Tracee>(tracee: &T, from: TraceeAddr, len: usize) -> Result<u32, Errno> {
+/// The second half of a `struct timespec` or `timeval` of `len` bytes.
+fn second_word<T: Tracee>(tracee: &T, from: TraceeAddr, len: usize) -> Result<u64, Errno> {
     let at = from.add(len as u64 / 2);
     if len == 16 {
         let mut word = [0; 8];
         tracee.read(at, &mut word)?;
-        Ok(u64::from_ne_bytes(word) as u32)
+        Ok(u64::from_ne_bytes(word))
     } else {
         let mut word = [0; 4];
         tracee.read(at, &mut word)?;
-        Ok(u32::from_ne_bytes(word))
+        Ok(u32::from_ne_bytes(word).into())
     }
 }

@@ -66,6 +66,8 @@ pub async fn get<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         Namespace::Trusted if !tracee.creds().has(CAP_SYS_ADMIN) => {
             return request.refuse(tracee, Errno::ENODATA).await;
         }
+        // The real kernel says ENODATA to all who are not root.
+        Namespace::Trusted if request.name.is_bare_prefix() => return request.refuse(tracee, Errno::EINVAL).await,
         Namespace::Unknown => return unsupported(tracee, call, &request, READ).await,
         _ => {}
     }
@@ -337,10 +339,10 @@ impl Request {
         }
         view::remember(tracee, &self.real, self.seen)?;
         let stored = match self.name.namespace() {
-            Namespace::Capability if value.len > 0 => match value.as_capability(tracee) {
-                Ok(shown) => lies.set_xattr(&id, name, shown.as_bytes().len(), &mut copier(shown.as_bytes())),
-                Err(error) => Err(error),
-            },
+            Namespace::Capability if value.len > 0 => value
+                .as_capability(tracee, &mut [0; file_capability::MAX_LEN])
+                .and_then(file_capability::shown)
+                .and_then(|shown| lies.set_xattr(&id, name, shown.as_bytes().len(), &mut copier(shown.as_bytes()))),
             _ => {
                 let mut from = value.addr;
                 lies.set_xattr(&id, name, value.len, &mut |room| {
@@ -381,12 +383,15 @@ impl Value {
         })
     }
 
-    /// The value, if it is one of security.capability.
-    fn as_capability<T: Tracee>(&self, tracee: &T) -> Result<file_capability::Value, Errno> {
-        let mut bytes = [0; file_capability::MAX_LEN];
+    /// The value, if it has the length of a file's capabilities.
+    fn as_capability<'b, T: Tracee>(
+        &self,
+        tracee: &T,
+        bytes: &'b mut [u8; file_capability::MAX_LEN],
+    ) -> Result<&'b [u8], Errno> {
         let bytes = bytes.get_mut(..self.len).ok_or(Errno::EINVAL)?;
         tracee.read(self.addr, bytes)?;
-        file_capability::checked(bytes)
+        Ok(bytes)
     }
 }
 
@@ -421,9 +426,11 @@ async fn set_lie<T: Tracee>(tracee: &T, request: &Request, value: &Value) -> Out
     let verdict = match namespace {
         // Nobody is refused to make the value empty.
         Namespace::Capability if value.len == 0 => Ok(()),
-        Namespace::Capability => match value.as_capability(tracee) {
+        Namespace::Capability => match value.as_capability(tracee, &mut [0; file_capability::MAX_LEN]) {
+            Ok(bytes) if !file_capability::has_known_form(bytes) => Err(Errno::EINVAL),
             Ok(_) if !creds.has(CAP_SETFCAP) => Err(Errno::EPERM),
-            result => result.map(drop),
+            Ok(bytes) => file_capability::shown(bytes).map(drop),
+            Err(error) => Err(error),
         },
         _ if !creds.has(CAP_SYS_ADMIN) => Err(Errno::EPERM),
         _ if request.name.is_bare_prefix() => Err(Errno::EINVAL),
