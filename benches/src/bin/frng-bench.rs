@@ -1,0 +1,59 @@
+//! Prints the README's table.
+
+use std::process::ExitCode;
+
+use frng_benches::stage::Stage;
+use frng_benches::tool::Tool;
+use frng_benches::{machine, table, workload};
+use lexopt::prelude::*;
+
+const HELP: &str = "\
+Usage: frng-bench [--rounds N] [--only TEXT]
+
+Measures native, frng's engines and every installed peer (fakeroot, pseudo, proot) side by side and prints the medians
+of N rounds (default 5) as a Markdown table; with --only the rows with TEXT in their title. Everything runs as an unprivileged user, also when started by root.
+frng is taken from this program's own directory.
+";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("frng-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    let mut rounds = 5;
+    let mut only = String::new();
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        match argument {
+            Long("rounds") => {
+                let value = parser.value().and_then(|value| value.parse());
+                rounds = value.map_err(|error| error.to_string())?;
+            }
+            Long("only") => {
+                let value = parser.value().and_then(|value| value.string());
+                only = value.map_err(|error| error.to_string())?;
+            }
+            Short('h') | Long("help") => {
+                print!("{HELP}");
+                return Ok(());
+            }
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    let own = std::env::current_exe().map_err(|error| format!("cannot find myself: {error}"))?;
+    let stage = Stage::new(own.parent().unwrap_or(&own))?;
+    for tool in Tool::ALL.iter().filter(|tool| !stage.tools().contains(tool)) {
+        eprintln!("frng-bench: {} is not here", tool.name());
+    }
+    let mut progress = |what: &str| eprintln!("{what}");
+    let workloads: Vec<_> = workload::ALL.iter().filter(|row| row.title().contains(&only)).copied().collect();
+    let table = table::measure(&stage, &workloads, rounds, &mut progress);
+    println!("{}; medians of {rounds} rounds.\n\n{table}", machine::describe(&stage));
+    Ok(())
+}
