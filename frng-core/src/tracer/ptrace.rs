@@ -16,7 +16,7 @@ pub struct Gone;
 /// `NT_PRSTATUS` (`include/uapi/linux/elf.h`): the general purpose registers.
 const NT_PRSTATUS: usize = 1;
 
-/// What all tracees are seized with. There is no `PTRACE_O_TRACEEXIT`: a zombie tracee stays invisible to its parent
+/// What all tracees are seized with. There is no `PTRACE_O_TRACEEXIT` but for [`Watch::End`]: a zombie tracee stays invisible to its parent
 /// until it is reaped here, which is all that is needed to do something before its end is seen, also after SIGKILL.
 const OPTIONS: i32 = libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_TRACEFORK
@@ -38,12 +38,25 @@ fn or_gone(result: io::Result<()>) -> Result<(), Gone> {
     result.map_err(|_| Gone)
 }
 
+/// Whether a process and its descendants stop once more when they are about to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// [`Event::Ending`].
+    End,
+    /// They do not.
+    Nothing,
+}
+
 /// Makes this thread the tracer of a process, which goes on running.
 ///
 /// # Errors
 /// ptrace's, `EPERM` among them when the system forbids it.
-pub fn seize(tid: i32) -> io::Result<()> {
-    request(libc::PTRACE_SEIZE, tid, 0, OPTIONS as usize)
+pub fn seize(tid: i32, watch: Watch) -> io::Result<()> {
+    let options = match watch {
+        Watch::End => OPTIONS | libc::PTRACE_O_TRACEEXIT,
+        Watch::Nothing => OPTIONS,
+    };
+    request(libc::PTRACE_SEIZE, tid, 0, options as usize)
 }
 
 /// Lets a tracee run until its next event, delivering `signal` if it is not 0.
@@ -164,6 +177,8 @@ pub fn syscall_info(tid: i32) -> Result<SyscallInfo, Gone> {
 pub enum Event {
     /// It has ended, by exit or signal, and is reaped.
     Ended,
+    /// It is about to end ([`Watch::End`]).
+    Ending,
     /// Syscall-enter-stop or syscall-exit-stop.
     Syscall,
     /// The filter has stopped it before a call.
@@ -192,6 +207,7 @@ impl Event {
             libc::PTRACE_EVENT_SECCOMP => Event::Seccomp,
             libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => Event::Forked,
             libc::PTRACE_EVENT_EXEC => Event::Exec,
+            libc::PTRACE_EVENT_EXIT => Event::Ending,
             libc::PTRACE_EVENT_STOP if signal == libc::SIGTRAP => Event::Trap,
             libc::PTRACE_EVENT_STOP => Event::GroupStop(signal),
             _ => Event::Trap,

@@ -9,9 +9,10 @@ use super::abi_table::AbiTable;
 use super::cpu::Follower;
 use super::exec::{self, Bootstrap};
 use super::flight::{Flight, Next, Origin};
+use super::last_process::{self, Ending};
 use super::lookup;
 use super::orphans::Sweeper;
-use super::ptrace::{self, Event, Gone, Position, SyscallInfo};
+use super::ptrace::{self, Event, Gone, Position, SyscallInfo, Watch};
 use super::thread::{Start, Thread, World};
 use super::trampoline::Trampoline;
 use super::{Attach, Attached, Engine, Order, Orders};
@@ -60,6 +61,7 @@ pub struct Tracer {
     early: HashMap<i32, Event>,
     follower: Follower,
     sweeper: Sweeper,
+    pub(super) ending: Ending,
     /// Filters made from now on stop at every open.
     every_open: bool,
 }
@@ -87,6 +89,7 @@ impl Tracer {
             early: HashMap::new(),
             follower: Follower::default(),
             sweeper: Sweeper::default(),
+            ending: Ending::default(),
             every_open,
         })
     }
@@ -110,6 +113,7 @@ impl Tracer {
                 && matches!(ptrace::peek_end(), Ok(Some(tid)) if self.tracked.contains_key(&tid))
                 && idle();
             match ptrace::wait() {
+                Ok((tid, Event::Ending)) => self.handle_ending(tid, idle),
                 Ok((tid, event)) => self.handle(tid, event),
                 // No child although some are tracked: they were reaped with the process that exec replaced.
                 Err(_) => self.tracked.clear(),
@@ -135,7 +139,8 @@ impl Tracer {
     }
 
     fn attach(&mut self, attach: Attach) {
-        let result = ptrace::seize(attach.pid).map_err(|error| {
+        let watch = if attach.pid == last_process::FIRST { Watch::End } else { Watch::Nothing };
+        let result = ptrace::seize(attach.pid, watch).map_err(|error| {
             format!("cannot trace process {}: {error}; see ptrace(2) and /proc/sys/kernel/yama/ptrace_scope", attach.pid)
         });
         let result = result.map(|()| {
@@ -203,7 +208,28 @@ impl Tracer {
         }
     }
 
-    fn handle(&mut self, tid: i32, event: Event) {
+    /// All tracees.
+    pub(super) fn tids(&self) -> impl Iterator<Item = i32> {
+        self.tracked.keys().copied()
+    }
+
+    /// The process that a tracee belongs to.
+    pub(super) fn process_of(&self, tid: i32) -> Option<i32> {
+        Some(self.tracked.get(&tid)?.thread.tgid)
+    }
+
+    /// The tracees of a process.
+    pub(super) fn threads_of(&self, tgid: i32) -> impl Iterator<Item = i32> {
+        self.tracked.values().map(|tracked| &tracked.thread).filter(move |thread| thread.tgid == tgid).map(|thread| thread.tid)
+    }
+
+    /// Lets a tracee that is about to end do so.
+    pub(super) fn let_end(&mut self, tid: i32) {
+        // If it is gone, so much the better.
+        let _ = self.resume(tid, 0);
+    }
+
+    pub(super) fn handle(&mut self, tid: i32, event: Event) {
         if event == Event::Ended {
             self.early.remove(&tid);
             self.remove(tid);
@@ -221,6 +247,7 @@ impl Tracer {
     fn handle_stop(&mut self, tid: i32, event: Event) -> Result<(), Gone> {
         match event {
             Event::Ended => Ok(()),
+            Event::Ending => self.resume(tid, 0),
             Event::Seccomp | Event::Syscall => self.handle_call(tid),
             Event::Forked => self.handle_fork(tid),
             Event::Exec => self.handle_exec(tid),

@@ -1,0 +1,46 @@
+//! The end of a pid namespace.
+//!
+//! When the first process of a pid namespace ends (a container whose command is frng), the kernel kills all others in it,
+//! the daemon too, before anybody could see the zombie. So that process, and what it starts, stops once more before
+//! its end; then everything else is ended and the state saved.
+
+use std::collections::HashSet;
+
+use super::ptrace::{self, Event};
+use super::run::Tracer;
+
+/// The process whose end is the namespace's.
+pub const FIRST: i32 = 1;
+
+/// Which threads of the first process are about to end.
+#[derive(Default)]
+pub struct Ending(HashSet<i32>);
+
+impl Tracer {
+    /// A thread is about to end. If it is the last one of the first process, ends all other tracees and asks `idle`, which
+    /// saves the state.
+    pub(super) fn handle_ending(&mut self, tid: i32, idle: &mut dyn FnMut() -> bool) {
+        if self.process_of(tid) == Some(FIRST) {
+            self.ending.0.insert(tid);
+            if self.threads_of(FIRST).all(|thread| self.ending.0.contains(&thread)) {
+                self.end_others();
+                idle();
+            }
+        }
+        self.let_end(tid);
+    }
+
+    fn end_others(&mut self) {
+        let others: Vec<i32> = self.tids().filter(|tid| !self.ending.0.contains(tid)).collect();
+        for tid in &others {
+            ptrace::kill(*tid);
+        }
+        while others.iter().any(|tid| self.process_of(*tid).is_some()) {
+            match ptrace::wait() {
+                Ok((tid, Event::Ending)) => self.let_end(tid),
+                Ok((tid, event)) => self.handle(tid, event),
+                Err(_) => return,
+            }
+        }
+    }
+}
