@@ -4,7 +4,7 @@
 //! be needed, which is a second stop on the call that a package build or an unpacking makes most often, for a value
 //! that such programs have no use for. For the same reason a read-only filesystem does not say `EROFS`.
 
-use super::view;
+use super::{view, xattr};
 use super::{Answer, Outcome, Tracee, TraceeExt};
 use crate::call::{Arg, Call};
 use crate::creds::CAP_CHOWN;
@@ -32,8 +32,7 @@ pub async fn chown<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let after = changed(tracee, &real, &before, call.id(0), call.id(1))?;
     view::show(tracee, &real, after)?;
     if after.mode & S_IFMT != S_IFDIR {
-        // ATTR_KILL_PRIV. That there is none is no error.
-        let _ = tracee.lies().remove_xattr(&real.id(), b"security.capability");
+        xattr::killed_by_chown(tracee, &real.id());
     }
     Ok(Answer::Value(0))
 }

@@ -4,6 +4,7 @@
 //! `cargo test -p frng-tests -- seccomp::ownership` runs a part of it; `tests/README.md` has the rest.
 
 mod diff;
+mod differences;
 mod fooled;
 mod oracle;
 mod outcome;

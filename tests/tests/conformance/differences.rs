@@ -1,0 +1,31 @@
+//! Where frng is known to differ from real root, and why. Such a case is not passed over: it is run, reported as
+//! ignored with its reason as long as it differs, and fails as soon as it does not.
+
+/// Cases and reasons.
+const KNOWN: &[(&str, &str)] = &[
+    (
+        "devices::faked_null_stats_through_its_descriptor",
+        "the descriptor of a faked null device is one of the real device, and shows that one",
+    ),
+    (
+        "dropped::write_clears_suid",
+        "only a stop at every write could tell, which costs more than all other stops together",
+    ),
+    (
+        "xattr::capability_is_removed_by_write",
+        "only a stop at every write could tell, which costs more than all other stops together",
+    ),
+    (
+        "odds::bind_to_a_port_below_1024",
+        "nobody could connect to a port that is not really bound, so the kernel's EACCES is passed on",
+    ),
+    (
+        "odds::bind_to_a_port_below_1024_is_read_back",
+        "nobody could connect to a port that is not really bound, so the kernel's EACCES is passed on",
+    ),
+];
+
+/// Why this case differs, if it does.
+pub fn reason(name: &str) -> Option<&'static str> {
+    KNOWN.iter().find(|(known, _)| *known == name).map(|(_, reason)| *reason)
+}
