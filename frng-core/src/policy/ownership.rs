@@ -9,7 +9,7 @@ use super::{Answer, Outcome, Tracee, TraceeExt};
 use crate::call::{Arg, Call};
 use crate::creds::CAP_CHOWN;
 use crate::errno::Errno;
-use crate::lie::{Lie, LieTable};
+use crate::lie::Lie;
 use crate::stat::{S_IFDIR, S_IFMT, S_ISGID, S_ISUID, S_IXGRP, Statx};
 
 /// chown, lchown, fchown and fchownat. `fs/open.c: do_fchownat, ksys_fchown`.
