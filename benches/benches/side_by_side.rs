@@ -20,10 +20,7 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     for workload in workload::ALL {
         let mut group = criterion.benchmark_group(workload.title().replace('`', ""));
-        group
-            .sample_size(10)
-            .warm_up_time(Duration::from_millis(500))
-            .measurement_time(Duration::from_secs(2));
+        group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
         if matches!(workload, Workload::Command { .. }) {
             group.sampling_mode(criterion::SamplingMode::Flat);
         }

@@ -26,7 +26,6 @@ pub fn describe(stage: &Stage) -> String {
 /// Name and version of a peer.
 fn version(stage: &Stage, tool: Tool) -> Option<String> {
     let (written, _) = stage.run(Tool::Native, &tool.version()?.map(OsStr::new)).ok()?;
-    let version =
-        written.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
+    let version = written.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
     Some(format!("{} {version}", tool.name()))
 }

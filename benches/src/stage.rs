@@ -50,8 +50,7 @@ impl Stage {
         for name in ["frng", "frng-bench-worker"] {
             let from = programs.join(name);
             if from.exists() {
-                fs::copy(&from, stage.path(name))
-                    .map_err(failed(&format!("cannot copy {}", from.display())))?;
+                fs::copy(&from, stage.path(name)).map_err(failed(&format!("cannot copy {}", from.display())))?;
             }
         }
         for name in ["work", "home"] {
@@ -156,8 +155,5 @@ impl Drop for Stage {
 }
 
 fn find(program: &str) -> Option<PathBuf> {
-    ["/usr/local/bin", "/usr/bin", "/bin"]
-        .iter()
-        .map(|dir| Path::new(dir).join(program))
-        .find(|path| path.exists())
+    ["/usr/local/bin", "/usr/bin", "/bin"].iter().map(|dir| Path::new(dir).join(program)).find(|path| path.exists())
 }

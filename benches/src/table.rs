@@ -12,12 +12,7 @@ const CALLS_FOR: Duration = Duration::from_millis(100);
 
 /// Measures workloads with every tool that is here, in `rounds` rounds in which the tools take turns, and returns the
 /// medians as a Markdown table. `progress` is told what goes on, and what fails.
-pub fn measure(
-    stage: &Stage,
-    workloads: &[Workload],
-    rounds: usize,
-    progress: &mut dyn FnMut(&str),
-) -> String {
+pub fn measure(stage: &Stage, workloads: &[Workload], rounds: usize, progress: &mut dyn FnMut(&str)) -> String {
     let tools = stage.tools();
     let mut table = String::from("| |");
     for tool in tools {

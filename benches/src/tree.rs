@@ -44,10 +44,7 @@ pub fn make(stage: &Stage, root: &Path) -> io::Result<()> {
                 // Half of them up to 1 KiB, few up to 256 KiB.
                 let limit = 1 << (8 + 2 * numbers.below(6).min(numbers.below(6)));
                 fs::write(&entry, vec![b'x'; numbers.below(limit) as usize])?;
-                fs::set_permissions(
-                    &entry,
-                    fs::Permissions::from_mode(if index == 1 { 0o755 } else { 0o644 }),
-                )?;
+                fs::set_permissions(&entry, fs::Permissions::from_mode(if index == 1 { 0o755 } else { 0o644 }))?;
             }
             stage.give(&entry)?;
         }

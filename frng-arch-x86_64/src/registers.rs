@@ -135,7 +135,9 @@ mod tests {
 
     #[test]
     fn settling_restarts_an_interrupted_call_and_nothing_else() {
-        for (result, rax, rewound) in [(-512i64, 257, 2), (-514, 257, 2), (-516, 219, 2), (-4, -4i64 as u64, 0), (3, 3, 0)] {
+        for (result, rax, rewound) in
+            [(-512i64, 257, 2), (-514, 257, 2), (-516, 219, 2), (-4, -4i64 as u64, 0), (3, 3, 0)]
+        {
             let mut registers = entered();
             registers.set_u64_at(RAX, result as u64);
             settle(&mut registers);
@@ -175,8 +177,7 @@ mod tests {
         use core::mem::offset_of;
         use libc::user_regs_struct as Regs;
         assert_eq!(LEN, size_of::<Regs>());
-        let theirs =
-            [offset_of!(Regs, rdi), offset_of!(Regs, rsi), offset_of!(Regs, rdx), offset_of!(Regs, r10)];
+        let theirs = [offset_of!(Regs, rdi), offset_of!(Regs, rsi), offset_of!(Regs, rdx), offset_of!(Regs, r10)];
         assert_eq!(ARGS[..4], theirs);
         assert_eq!(ARGS[4..], [offset_of!(Regs, r8), offset_of!(Regs, r9)]);
         assert_eq!([RAX, ORIG_RAX], [offset_of!(Regs, rax), offset_of!(Regs, orig_rax)]);

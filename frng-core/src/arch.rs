@@ -40,9 +40,9 @@ impl Registers {
     /// The 64-bit register at a byte offset; 0 outside the set.
     pub fn u64_at(&self, offset: usize) -> u64 {
         match self.bytes.get(offset..offset + 8) {
-            Some(bytes) => u64::from_ne_bytes([
-                bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
-            ]),
+            Some(bytes) => {
+                u64::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]])
+            }
             None => 0,
         }
     }

@@ -241,9 +241,7 @@ pub fn install(program: &[sock_filter]) -> io::Result<()> {
 
 fn set_mode_filter(program: &libc::sock_fprog, flags: libc::c_ulong) -> io::Result<()> {
     // SAFETY: the kernel copies the program, which is alive and as long as it says.
-    let result = unsafe {
-        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const *program)
-    };
+    let result = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const *program) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
@@ -433,11 +431,7 @@ mod tests {
                         for word in &words {
                             let data = Data { number, arch, ip: 0x1234, args: [*word; 6] };
                             let decision = run(&program, data).0;
-                            assert_eq!(
-                                decision,
-                                expected(fakes, every_open, data),
-                                "{arch:#x} {number} {word:#x}"
-                            );
+                            assert_eq!(decision, expected(fakes, every_open, data), "{arch:#x} {number} {word:#x}");
                         }
                     }
                 }
@@ -455,11 +449,7 @@ mod tests {
                     let mut args = [0; 6];
                     args[position] = word;
                     let data = Data { number: *number, arch: FIRST, ip: 0, args };
-                    assert_eq!(
-                        run(&program, data).0,
-                        expected(&fakes, false, data),
-                        "{sys:?} {position} {word:#x}"
-                    );
+                    assert_eq!(run(&program, data).0, expected(&fakes, false, data), "{sys:?} {position} {word:#x}");
                 }
             }
         }

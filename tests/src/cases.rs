@@ -52,18 +52,8 @@ macro_rules! cases {
 use cases;
 
 impl Case {
-    const fn expecting(
-        module: &'static str,
-        function: &'static str,
-        play: fn(),
-        expected: &'static str,
-    ) -> Self {
-        Self {
-            module,
-            function,
-            play,
-            expected: Some(expected),
-        }
+    const fn expecting(module: &'static str, function: &'static str, play: fn(), expected: &'static str) -> Self {
+        Self { module, function, play, expected: Some(expected) }
     }
 }
 

@@ -47,14 +47,7 @@ impl Seen {
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {:04o} {}:{}",
-            self.kind(),
-            self.mode & 0o7777,
-            self.uid,
-            self.gid
-        )?;
+        write!(f, "{} {:04o} {}:{}", self.kind(), self.mode & 0o7777, self.uid, self.gid)?;
         let kind = self.mode & libc::S_IFMT;
         if kind != libc::S_IFDIR {
             write!(f, " nlink {}", self.nlink)?;
@@ -178,10 +171,7 @@ fn report(label: &str, answers: &[(&str, Result<Seen>)]) {
         Ok(seen) => seen.to_string(),
         Err(e) => errno::name(*e),
     };
-    let present: Vec<_> = answers
-        .iter()
-        .filter(|(_, a)| *a != Err(libc::ENOSYS))
-        .collect();
+    let present: Vec<_> = answers.iter().filter(|(_, a)| *a != Err(libc::ENOSYS)).collect();
     if present.iter().all(|(_, answer)| *answer == present[0].1) {
         println!("{label}: {}", told(&present[0].1));
     } else {

@@ -44,10 +44,7 @@ pub fn symlink(target: &CStr, path: &CStr) {
 
 /// Gives `path` this mode.
 pub fn mode(path: &CStr, mode: u32) {
-    settle(
-        path,
-        fs::set_permissions(as_path(path), fs::Permissions::from_mode(mode)),
-    );
+    settle(path, fs::set_permissions(as_path(path), fs::Permissions::from_mode(mode)));
 }
 
 /// A copy of this very program, executable by all.
@@ -151,18 +148,14 @@ pub fn become_program(path: &CStr, args: &[&CStr]) {
     let environment = environment();
     let envp = null_ended(environment.iter().map(CString::as_c_str));
     let _ = std::io::stdout().flush();
-    let _ = sys::ok_or_errno(
-        &format!("execve({})", path.to_string_lossy()),
-        quiet!(execve(path, &argv[..], &envp[..])),
-    );
+    let _ =
+        sys::ok_or_errno(&format!("execve({})", path.to_string_lossy()), quiet!(execve(path, &argv[..], &envp[..])));
 }
 
 /// The environment, which carries the harness' mark to whatever is executed.
 pub fn environment() -> Vec<CString> {
     std::env::vars_os()
-        .filter_map(|(name, value)| {
-            CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok()
-        })
+        .filter_map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok())
         .collect()
 }
 

@@ -69,11 +69,7 @@ pub fn invoke(nr: nr::Number, args: &[usize]) -> Result {
     // SAFETY: a case hands the kernel its own buffers, made from references that outlive the call,
     // with lengths that fit; pointers made from integers (NULL, BAD) are meant to fault.
     let value = unsafe { libc::syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]) };
-    if value == -1 {
-        Err(last_errno())
-    } else {
-        Ok(value as usize)
-    }
+    if value == -1 { Err(last_errno()) } else { Ok(value as usize) }
 }
 
 /// The errno of the last libc call in this thread.
@@ -83,11 +79,7 @@ pub fn last_errno() -> i32 {
 
 /// Turns a libc function's `-1` into its errno.
 pub fn libc_result(value: i64) -> Result {
-    if value == -1 {
-        Err(last_errno())
-    } else {
-        Ok(value as usize)
-    }
+    if value == -1 { Err(last_errno()) } else { Ok(value as usize) }
 }
 
 /// Prints `what = RESULT` and hands the result back.

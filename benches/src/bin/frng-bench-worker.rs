@@ -13,8 +13,7 @@ const FILE: &CStr = c"worker-file";
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
-    let (Some(name), Some(Ok(times)), None) =
-        (words.next(), words.next().map(|word| word.parse()), words.next())
+    let (Some(name), Some(Ok(times)), None) = (words.next(), words.next().map(|word| word.parse()), words.next())
     else {
         eprintln!("usage: frng-bench-worker CALL TIMES");
         return ExitCode::from(2);
@@ -66,9 +65,7 @@ fn call(name: &str) -> Option<fn() -> libc::c_int> {
         "statx" => || {
             let mut stat = MaybeUninit::<libc::statx>::uninit();
             // SAFETY: as above.
-            unsafe {
-                libc::statx(libc::AT_FDCWD, FILE.as_ptr(), 0, libc::STATX_BASIC_STATS, stat.as_mut_ptr())
-            }
+            unsafe { libc::statx(libc::AT_FDCWD, FILE.as_ptr(), 0, libc::STATX_BASIC_STATS, stat.as_mut_ptr()) }
         },
         // SAFETY: the path is terminated.
         "chmod" => || unsafe { libc::chmod(FILE.as_ptr(), 0o4755) },

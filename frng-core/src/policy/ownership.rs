@@ -4,8 +4,8 @@
 //! be needed, which is a second stop on the call that a package build or an unpacking makes most often, for a value
 //! that such programs have no use for. For the same reason a read-only filesystem does not say `EROFS`.
 
-use super::{view, xattr};
 use super::{Answer, Outcome, Tracee, TraceeExt};
+use super::{view, xattr};
 use crate::call::{Arg, Call};
 use crate::creds::CAP_CHOWN;
 use crate::errno::Errno;

@@ -52,11 +52,7 @@ pub fn stat(thread: &Thread, file: FileRef) -> Option<Result<Statx, Errno>> {
         return None;
     }
     let mut buffer = [0u8; PATH_MAX];
-    let path = if file.path.is_null() {
-        &[][..]
-    } else {
-        thread.read_cstr(file.path, &mut buffer).ok()?
-    };
+    let path = if file.path.is_null() { &[][..] } else { thread.read_cstr(file.path, &mut buffer).ok()? };
     if path.is_empty() {
         return if file.flags & libc::AT_EMPTY_PATH != 0 { descriptor(thread, file) } else { None };
     }
@@ -119,9 +115,8 @@ fn open_path(base: i32, path: &CStr, follow: bool) -> io::Result<OwnedFd> {
     how.flags = (libc::O_PATH | libc::O_CLOEXEC | no_follow) as u64;
     how.resolve = RESOLVE_NO_MAGICLINKS;
     // SAFETY: `path` is a terminated string and `how` has the size given.
-    let fd = unsafe {
-        libc::syscall(libc::SYS_openat2, base, path.as_ptr(), &raw const how, size_of::<libc::open_how>())
-    };
+    let fd =
+        unsafe { libc::syscall(libc::SYS_openat2, base, path.as_ptr(), &raw const how, size_of::<libc::open_how>()) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -132,16 +127,8 @@ fn open_path(base: i32, path: &CStr, follow: bool) -> io::Result<OwnedFd> {
 fn statx(dirfd: i32, path: &CStr, flags: i32) -> io::Result<Statx> {
     let mut bytes = [0u8; size_of::<Statx>()];
     // SAFETY: `path` is a terminated string and `bytes` has the size of a struct statx.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_statx,
-            dirfd,
-            path.as_ptr(),
-            flags,
-            STATX_WANTED,
-            bytes.as_mut_ptr(),
-        )
-    };
+    let result =
+        unsafe { libc::syscall(libc::SYS_statx, dirfd, path.as_ptr(), flags, STATX_WANTED, bytes.as_mut_ptr()) };
     if result != 0 {
         return Err(io::Error::last_os_error());
     }

@@ -141,7 +141,10 @@ impl Tracer {
     fn attach(&mut self, attach: Attach) {
         let watch = if attach.pid == last_process::FIRST { Watch::End } else { Watch::Nothing };
         let result = ptrace::seize(attach.pid, watch).map_err(|error| {
-            format!("cannot trace process {}: {error}; see ptrace(2) and /proc/sys/kernel/yama/ptrace_scope", attach.pid)
+            format!(
+                "cannot trace process {}: {error}; see ptrace(2) and /proc/sys/kernel/yama/ptrace_scope",
+                attach.pid
+            )
         });
         let result = result.map(|()| {
             let start = Start {
@@ -220,7 +223,11 @@ impl Tracer {
 
     /// The tracees of a process.
     pub(super) fn threads_of(&self, tgid: i32) -> impl Iterator<Item = i32> {
-        self.tracked.values().map(|tracked| &tracked.thread).filter(move |thread| thread.tgid == tgid).map(|thread| thread.tid)
+        self.tracked
+            .values()
+            .map(|tracked| &tracked.thread)
+            .filter(move |thread| thread.tgid == tgid)
+            .map(|thread| thread.tid)
     }
 
     /// Lets a tracee that is about to end do so.

@@ -76,13 +76,7 @@ pub struct Start {
 
 impl Thread {
     /// A new tracee.
-    pub fn new(
-        ids: (i32, i32, i32),
-        engine: Engine,
-        start: Start,
-        world: Rc<World>,
-        abi: &'static AbiTable,
-    ) -> Thread {
+    pub fn new(ids: (i32, i32, i32), engine: Engine, start: Start, world: Rc<World>, abi: &'static AbiTable) -> Thread {
         let (tid, tgid, parent) = ids;
         Thread {
             tid,

@@ -60,9 +60,8 @@ impl Trampoline {
             file.write_all_at(abi.trampoline_code(), begin as u64).map_err(failed)?;
             file.write_all_at(&filter(abis, *abi), (begin + FILTER_OFFSET) as u64).map_err(failed)?;
         }
-        check_executable(&file).map_err(|_| {
-            format!("cannot execute from {}: it is mounted noexec; {mend}", directory.display())
-        })?;
+        check_executable(&file)
+            .map_err(|_| format!("cannot execute from {}: it is mounted noexec; {mend}", directory.display()))?;
         let data = map(&file, DATA_LEN, libc::PROT_READ | libc::PROT_WRITE, data_offset).map_err(failed)?;
         // The lowest numbers on top, so that few pages are ever touched.
         let free = (0..SLOTS as u16).rev().collect();
@@ -195,14 +194,7 @@ fn check_executable(file: &File) -> io::Result<()> {
 fn map(file: &File, len: usize, protection: i32, offset: usize) -> io::Result<NonNull<u8>> {
     // SAFETY: a new mapping at an address of the kernel's choice.
     let address = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            len,
-            protection,
-            libc::MAP_SHARED,
-            file.as_raw_fd(),
-            offset as libc::off_t,
-        )
+        libc::mmap(std::ptr::null_mut(), len, protection, libc::MAP_SHARED, file.as_raw_fd(), offset as libc::off_t)
     };
     if address == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());

@@ -2,10 +2,7 @@
 
 use std::ffi::CStr;
 
-use libc::{
-    AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, F_OK, R_OK, S_IFCHR, W_OK, X_OK,
-    makedev,
-};
+use libc::{AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, F_OK, R_OK, S_IFCHR, W_OK, X_OK, makedev};
 
 use super::cases;
 use crate::stage::{as_user, dir, file, in_child, mode, open_dir, open_rw, symlink};
@@ -57,10 +54,7 @@ fn ask(path: &CStr) {
             quiet!(faccessat(AT_FDCWD, path, bits)),
             quiet!(faccessat2(AT_FDCWD, path, bits, 0)),
         ];
-        let known: Vec<_> = answers
-            .into_iter()
-            .filter(|a| *a != Err(libc::ENOSYS))
-            .collect();
+        let known: Vec<_> = answers.into_iter().filter(|a| *a != Err(libc::ENOSYS)).collect();
         if known.iter().all(|answer| *answer == known[0]) {
             let _ = try_(&format!("{name} {letters}"), known[0]);
         } else {
@@ -128,12 +122,7 @@ fn dangling_symlink_is_enoent() {
 fn symlink_nofollow_asks_the_link() {
     symlink(c"nowhere", c"l");
     let _ = call!(faccessat2(AT_FDCWD, c"l", F_OK, AT_SYMLINK_NOFOLLOW));
-    let _ = call!(faccessat2(
-        AT_FDCWD,
-        c"l",
-        R_OK | W_OK | X_OK,
-        AT_SYMLINK_NOFOLLOW
-    ));
+    let _ = call!(faccessat2(AT_FDCWD, c"l", R_OK | W_OK | X_OK, AT_SYMLINK_NOFOLLOW));
     file(c"f");
     let _ = call!(faccessat2(AT_FDCWD, c"f", X_OK, AT_SYMLINK_NOFOLLOW));
 }
@@ -151,12 +140,7 @@ fn faccessat2_eaccess() {
     mode(c"f", 0);
     let _ = call!(faccessat2(AT_FDCWD, c"f", R_OK | W_OK, AT_EACCESS));
     let _ = call!(faccessat2(AT_FDCWD, c"f", X_OK, AT_EACCESS));
-    let _ = call!(faccessat2(
-        AT_FDCWD,
-        c"f",
-        R_OK,
-        AT_EACCESS | AT_SYMLINK_NOFOLLOW
-    ));
+    let _ = call!(faccessat2(AT_FDCWD, c"f", R_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW));
 }
 
 fn faccessat2_empty_path() {

@@ -1,9 +1,8 @@
 //! Capabilities: capget, capset, and how ids change them (security/commoncap.c).
 
 use libc::{
-    PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_IS_SET, PR_CAP_AMBIENT_LOWER,
-    PR_CAP_AMBIENT_RAISE, PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_GET_KEEPCAPS, PR_GET_SECUREBITS,
-    PR_SET_KEEPCAPS, PR_SET_SECUREBITS,
+    PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_IS_SET, PR_CAP_AMBIENT_LOWER, PR_CAP_AMBIENT_RAISE,
+    PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_GET_KEEPCAPS, PR_GET_SECUREBITS, PR_SET_KEEPCAPS, PR_SET_SECUREBITS,
 };
 
 use super::cases;
@@ -96,11 +95,7 @@ fn get(pid: i32) -> Result<Caps> {
 
 fn from_data(data: &[u32; 6]) -> Caps {
     let wide = |i: usize| u64::from(data[i]) | u64::from(data[i + 3]) << 32;
-    Caps {
-        effective: wide(0),
-        permitted: wide(1),
-        inheritable: wide(2),
-    }
+    Caps { effective: wide(0), permitted: wide(1), inheritable: wide(2) }
 }
 
 fn data_of(caps: Caps) -> [u32; 6] {
@@ -131,12 +126,8 @@ fn change(what: &str, change: impl FnOnce(&mut Caps)) {
 pub fn show_caps(label: &str) {
     match get(0) {
         Ok(caps) => {
-            let [e, p, i] =
-                [caps.effective, caps.permitted, caps.inheritable].map(|set| set & !UNRELIABLE);
-            println!(
-                "{label}: effective {e:x} permitted {p:x} inheritable {i:x} ambient {:x}",
-                ambient()
-            );
+            let [e, p, i] = [caps.effective, caps.permitted, caps.inheritable].map(|set| set & !UNRELIABLE);
+            println!("{label}: effective {e:x} permitted {p:x} inheritable {i:x} ambient {:x}", ambient());
         }
         Err(e) => println!("{label}: {}", errno::name(e)),
     }
@@ -201,16 +192,10 @@ fn capget_of_another_process() {
     must!(setresuid(1000, 1000, 0));
     in_child(|| {
         let parent = must!(getppid()) as i32;
-        println!(
-            "{:x?}",
-            get(parent).map(|caps| (caps.effective, caps.permitted & !UNRELIABLE))
-        );
+        println!("{:x?}", get(parent).map(|caps| (caps.effective, caps.permitted & !UNRELIABLE)));
     });
     let me = must!(getpid()) as i32;
-    println!(
-        "{:x?}",
-        get(me).map(|caps| (caps.effective, caps.permitted & !UNRELIABLE))
-    );
+    println!("{:x?}", get(me).map(|caps| (caps.effective, caps.permitted & !UNRELIABLE)));
 }
 
 fn capget_of_no_process_is_esrch() {
@@ -224,22 +209,8 @@ fn capget_of_negative_pid_is_einval() {
 fn capset_drops_and_cannot_raise() {
     change("drop all", |caps| *caps = Caps::default());
     show_caps("dropped");
-    tell_capset(
-        "raise",
-        Caps {
-            effective: CHOWN,
-            permitted: CHOWN,
-            inheritable: 0,
-        },
-    );
-    tell_capset(
-        "raise inheritable",
-        Caps {
-            effective: 0,
-            permitted: 0,
-            inheritable: CHOWN,
-        },
-    );
+    tell_capset("raise", Caps { effective: CHOWN, permitted: CHOWN, inheritable: 0 });
+    tell_capset("raise inheritable", Caps { effective: 0, permitted: 0, inheritable: CHOWN });
     show_caps("still");
 }
 
@@ -401,13 +372,7 @@ fn securebits_keep_caps_is_keepcaps() {
     let _ = call!(prctl(PR_SET_SECUREBITS, KEEP_CAPS_LOCKED, 0, 0, 0));
     let _ = call!(prctl(PR_GET_KEEPCAPS, 0, 0, 0, 0));
     let _ = call!(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0));
-    let _ = call!(prctl(
-        PR_SET_SECUREBITS,
-        KEEP_CAPS_LOCKED | KEEP_CAPS,
-        0,
-        0,
-        0
-    ));
+    let _ = call!(prctl(PR_SET_SECUREBITS, KEEP_CAPS_LOCKED | KEEP_CAPS, 0, 0, 0));
 }
 
 fn securebits_without_capability_is_eperm() {
@@ -422,10 +387,8 @@ fn securebits_noroot_exec() {
 }
 
 fn capbset_read_of_each() {
-    let bounding: u64 = (0..64)
-        .filter(|&cap| quiet!(prctl(PR_CAPBSET_READ, cap, 0, 0, 0)) == Ok(1))
-        .map(|cap: i32| 1 << cap)
-        .sum();
+    let bounding: u64 =
+        (0..64).filter(|&cap| quiet!(prctl(PR_CAPBSET_READ, cap, 0, 0, 0)) == Ok(1)).map(|cap: i32| 1 << cap).sum();
     println!("{:x}", bounding & !UNRELIABLE);
 }
 

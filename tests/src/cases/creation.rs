@@ -1,8 +1,7 @@
 //! Whose a new inode is: the fake fsuid's, and the fake fsgid's or a set-group-ID directory's.
 
 use libc::{
-    AT_FDCWD, AT_SYMLINK_FOLLOW, O_CREAT, O_DIRECTORY, O_EXCL, O_RDWR, O_TMPFILE, O_TRUNC,
-    O_WRONLY, S_IFIFO, S_IFREG,
+    AT_FDCWD, AT_SYMLINK_FOLLOW, O_CREAT, O_DIRECTORY, O_EXCL, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY, S_IFIFO, S_IFREG,
 };
 
 use super::cases;
@@ -116,24 +115,13 @@ fn open_creates_as_root() {
 }
 
 fn openat_creates_as_root() {
-    let fd = opened(
-        "openat",
-        quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_EXCL | O_RDWR, 0o751)),
-    );
+    let fd = opened("openat", quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_EXCL | O_RDWR, 0o751)));
     show(c"f");
     show_fd("fd", fd);
 }
 
 fn openat2_creates_as_root() {
-    let fd = opened(
-        "openat2",
-        quiet!(openat2(
-            AT_FDCWD,
-            c"f",
-            &how(O_CREAT | O_RDWR, 0o751, 0),
-            24
-        )),
-    );
+    let fd = opened("openat2", quiet!(openat2(AT_FDCWD, c"f", &how(O_CREAT | O_RDWR, 0o751, 0), 24)));
     show(c"f");
     show_fd("fd", fd);
 }
@@ -163,29 +151,15 @@ fn bind_creates_a_socket_as_root() {
 }
 
 fn tmpfile_creates_as_root() {
-    let fd = opened(
-        "tmpfile",
-        quiet!(openat(AT_FDCWD, c".", O_TMPFILE | O_RDWR, 0o640)),
-    );
+    let fd = opened("tmpfile", quiet!(openat(AT_FDCWD, c".", O_TMPFILE | O_RDWR, 0o640)));
     show_fd("tmpfile", fd);
 }
 
 fn open_honours_the_umask() {
     for mask in [0, 0o027, 0o777] {
         must!(umask(mask));
-        opened(
-            "openat",
-            quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_WRONLY, 0o666)),
-        );
-        opened(
-            "openat2",
-            quiet!(openat2(
-                AT_FDCWD,
-                c"g",
-                &how(O_CREAT | O_WRONLY, 0o666, 0),
-                24
-            )),
-        );
+        opened("openat", quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_WRONLY, 0o666)));
+        opened("openat2", quiet!(openat2(AT_FDCWD, c"g", &how(O_CREAT | O_WRONLY, 0o666, 0), 24)));
         show(c"f");
         show(c"g");
         must!(unlinkat(AT_FDCWD, c"f", 0));
@@ -194,19 +168,8 @@ fn open_honours_the_umask() {
 }
 
 fn open_creates_suid_files() {
-    opened(
-        "openat",
-        quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_WRONLY, 0o7777)),
-    );
-    opened(
-        "openat2",
-        quiet!(openat2(
-            AT_FDCWD,
-            c"g",
-            &how(O_CREAT | O_WRONLY, 0o7755, 0),
-            24
-        )),
-    );
+    opened("openat", quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_WRONLY, 0o7777)));
+    opened("openat2", quiet!(openat2(AT_FDCWD, c"g", &how(O_CREAT | O_WRONLY, 0o7755, 0), 24)));
     show(c"f");
     show(c"g");
 }
@@ -214,10 +177,7 @@ fn open_creates_suid_files() {
 fn open_after_setfsuid() {
     as_fs_user(|| {
         opened("open", quiet!(open(c"f", O_CREAT | O_WRONLY, 0o640)));
-        let fd = opened(
-            "openat",
-            quiet!(openat(AT_FDCWD, c"g", O_CREAT | O_WRONLY, 0o640)),
-        );
+        let fd = opened("openat", quiet!(openat(AT_FDCWD, c"g", O_CREAT | O_WRONLY, 0o640)));
         show_fd("g", fd);
     });
     show(c"f");
@@ -226,15 +186,7 @@ fn open_after_setfsuid() {
 
 fn openat2_after_setfsuid() {
     as_fs_user(|| {
-        opened(
-            "openat2",
-            quiet!(openat2(
-                AT_FDCWD,
-                c"f",
-                &how(O_CREAT | O_WRONLY, 0o600, 0),
-                24
-            )),
-        );
+        opened("openat2", quiet!(openat2(AT_FDCWD, c"f", &how(O_CREAT | O_WRONLY, 0o600, 0), 24)));
     });
     show(c"f");
 }
@@ -273,10 +225,7 @@ fn bind_after_setfsuid() {
 
 fn tmpfile_after_setfsuid() {
     as_fs_user(|| {
-        let fd = opened(
-            "tmpfile",
-            quiet!(openat(AT_FDCWD, c".", O_TMPFILE | O_RDWR, 0o640)),
-        );
+        let fd = opened("tmpfile", quiet!(openat(AT_FDCWD, c".", O_TMPFILE | O_RDWR, 0o640)));
         show_fd("tmpfile", fd);
     });
 }
@@ -286,10 +235,7 @@ fn creation_after_seteuid() {
     in_child(|| {
         must!(setresgid(-1, 2000, -1));
         must!(setresuid(-1, 1000, -1));
-        opened(
-            "openat",
-            quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_WRONLY, 0o640)),
-        );
+        opened("openat", quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_WRONLY, 0o640)));
         let _ = call!(mkdirat(AT_FDCWD, c"d", 0o755));
     });
     show(c"f");
@@ -299,10 +245,7 @@ fn creation_after_seteuid() {
 fn creation_after_setfsgid_only() {
     in_child(|| {
         must!(setfsgid(2000));
-        opened(
-            "openat",
-            quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_WRONLY, 0o2755)),
-        );
+        opened("openat", quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_WRONLY, 0o2755)));
         let _ = call!(mkdirat(AT_FDCWD, c"d", 0o2755));
     });
     show(c"f");
@@ -312,25 +255,14 @@ fn creation_after_setfsgid_only() {
 fn open_in_sgid_directory() {
     sgid_dir();
     opened("open", quiet!(open(c"d/f", O_CREAT | O_WRONLY, 0o640)));
-    opened(
-        "openat",
-        quiet!(openat(AT_FDCWD, c"d/g", O_CREAT | O_WRONLY, 0o2755)),
-    );
+    opened("openat", quiet!(openat(AT_FDCWD, c"d/g", O_CREAT | O_WRONLY, 0o2755)));
     show(c"d/f");
     show(c"d/g");
 }
 
 fn openat2_and_creat_in_sgid_directory() {
     sgid_dir();
-    opened(
-        "openat2",
-        quiet!(openat2(
-            AT_FDCWD,
-            c"d/f",
-            &how(O_CREAT | O_WRONLY, 0o600, 0),
-            24
-        )),
-    );
+    opened("openat2", quiet!(openat2(AT_FDCWD, c"d/f", &how(O_CREAT | O_WRONLY, 0o600, 0), 24)));
     opened("creat", quiet!(creat(c"d/g", 0o600)));
     show(c"d/f");
     show(c"d/g");
@@ -370,20 +302,14 @@ fn bind_in_sgid_directory() {
 
 fn tmpfile_in_sgid_directory() {
     sgid_dir();
-    let fd = opened(
-        "tmpfile",
-        quiet!(openat(AT_FDCWD, c"d", O_TMPFILE | O_RDWR, 0o640)),
-    );
+    let fd = opened("tmpfile", quiet!(openat(AT_FDCWD, c"d", O_TMPFILE | O_RDWR, 0o640)));
     show_fd("tmpfile", fd);
 }
 
 fn sgid_directory_of_a_descriptor() {
     sgid_dir();
     let fd = open_dir(c"d");
-    opened(
-        "openat",
-        quiet!(openat(fd, c"f", O_CREAT | O_WRONLY, 0o640)),
-    );
+    opened("openat", quiet!(openat(fd, c"f", O_CREAT | O_WRONLY, 0o640)));
     let _ = call!(mkdirat(fd, c"a", 0o755));
     let _ = call!(symlinkat(c"to", fd, c"l"));
     let _ = call!(mknodat(fd, c"p", S_IFIFO | 0o600, 0));
@@ -410,20 +336,9 @@ fn link_into_sgid_directory_keeps_the_group() {
 fn creat_of_existing_keeps_the_owner() {
     file(c"f");
     must!(fchownat(AT_FDCWD, c"f", 1, 2, 0));
-    opened(
-        "openat",
-        quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_WRONLY, 0o600)),
-    );
+    opened("openat", quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_WRONLY, 0o600)));
     show(c"f");
-    opened(
-        "openat2",
-        quiet!(openat2(
-            AT_FDCWD,
-            c"f",
-            &how(O_CREAT | O_WRONLY, 0o600, 0),
-            24
-        )),
-    );
+    opened("openat2", quiet!(openat2(AT_FDCWD, c"f", &how(O_CREAT | O_WRONLY, 0o600, 0), 24)));
     show(c"f");
     opened("creat", quiet!(creat(c"f", 0o600)));
     show(c"f");
@@ -432,48 +347,28 @@ fn creat_of_existing_keeps_the_owner() {
 fn creat_of_existing_keeps_the_mode() {
     file(c"f");
     must!(fchmodat(AT_FDCWD, c"f", 0o4711));
-    opened(
-        "openat",
-        quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_WRONLY, 0o600)),
-    );
+    opened("openat", quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_WRONLY, 0o600)));
     show(c"f");
 }
 
 fn trunc_keeps_the_owner() {
     file(c"f");
     must!(fchownat(AT_FDCWD, c"f", 1, 2, 0));
-    opened(
-        "openat",
-        quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_TRUNC | O_WRONLY, 0o600)),
-    );
+    opened("openat", quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_TRUNC | O_WRONLY, 0o600)));
     show(c"f");
 }
 
 fn excl_of_existing_is_eexist() {
     file(c"f");
     must!(fchownat(AT_FDCWD, c"f", 1, 2, 0));
-    opened(
-        "openat",
-        quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_EXCL | O_WRONLY, 0o600)),
-    );
-    opened(
-        "openat2",
-        quiet!(openat2(
-            AT_FDCWD,
-            c"f",
-            &how(O_CREAT | O_EXCL | O_WRONLY, 0o600, 0),
-            24
-        )),
-    );
+    opened("openat", quiet!(openat(AT_FDCWD, c"f", O_CREAT | O_EXCL | O_WRONLY, 0o600)));
+    opened("openat2", quiet!(openat2(AT_FDCWD, c"f", &how(O_CREAT | O_EXCL | O_WRONLY, 0o600, 0), 24)));
     show(c"f");
 }
 
 fn excl_of_symlink_is_eexist() {
     symlink(c"nowhere", c"l");
-    opened(
-        "openat",
-        quiet!(openat(AT_FDCWD, c"l", O_CREAT | O_EXCL | O_WRONLY, 0o600)),
-    );
+    opened("openat", quiet!(openat(AT_FDCWD, c"l", O_CREAT | O_EXCL | O_WRONLY, 0o600)));
     show(c"nowhere");
 }
 
@@ -482,70 +377,40 @@ fn creat_through_dangling_symlink() {
     must!(fchownat(AT_FDCWD, c"d", 10, 20, 0));
     must!(fchmodat(AT_FDCWD, c"d", 0o2777));
     symlink(c"d/f", c"l");
-    opened(
-        "openat",
-        quiet!(openat(AT_FDCWD, c"l", O_CREAT | O_WRONLY, 0o600)),
-    );
+    opened("openat", quiet!(openat(AT_FDCWD, c"l", O_CREAT | O_WRONLY, 0o600)));
     show(c"l");
     show(c"d/f");
 }
 
 fn creat_of_directory_is_eisdir() {
     dir(c"d");
-    opened(
-        "openat",
-        quiet!(openat(AT_FDCWD, c"d", O_CREAT | O_WRONLY, 0o600)),
-    );
+    opened("openat", quiet!(openat(AT_FDCWD, c"d", O_CREAT | O_WRONLY, 0o600)));
     opened("openat", quiet!(openat(AT_FDCWD, c"d", O_CREAT, 0o600)));
-    opened(
-        "openat",
-        quiet!(openat(AT_FDCWD, c"d", O_CREAT | O_DIRECTORY, 0o600)),
-    );
+    opened("openat", quiet!(openat(AT_FDCWD, c"d", O_CREAT | O_DIRECTORY, 0o600)));
     opened("creat", quiet!(creat(c"d", 0o600)));
     show(c"d");
 }
 
 fn creat_with_trailing_slash_is_eisdir() {
     file(c"f");
-    opened(
-        "openat",
-        quiet!(openat(AT_FDCWD, c"new/", O_CREAT | O_WRONLY, 0o600)),
-    );
-    opened(
-        "openat",
-        quiet!(openat(AT_FDCWD, c"f/", O_CREAT | O_WRONLY, 0o600)),
-    );
+    opened("openat", quiet!(openat(AT_FDCWD, c"new/", O_CREAT | O_WRONLY, 0o600)));
+    opened("openat", quiet!(openat(AT_FDCWD, c"f/", O_CREAT | O_WRONLY, 0o600)));
     show(c"new");
 }
 
 fn creat_in_missing_directory_is_enoent() {
     file(c"f");
-    opened(
-        "openat",
-        quiet!(openat(AT_FDCWD, c"missing/f", O_CREAT | O_WRONLY, 0o600)),
-    );
-    opened(
-        "openat",
-        quiet!(openat(AT_FDCWD, c"f/g", O_CREAT | O_WRONLY, 0o600)),
-    );
-    opened(
-        "openat",
-        quiet!(openat(999, c"g", O_CREAT | O_WRONLY, 0o600)),
-    );
-    opened(
-        "openat",
-        quiet!(openat(AT_FDCWD, c"", O_CREAT | O_WRONLY, 0o600)),
-    );
+    opened("openat", quiet!(openat(AT_FDCWD, c"missing/f", O_CREAT | O_WRONLY, 0o600)));
+    opened("openat", quiet!(openat(AT_FDCWD, c"f/g", O_CREAT | O_WRONLY, 0o600)));
+    opened("openat", quiet!(openat(999, c"g", O_CREAT | O_WRONLY, 0o600)));
+    opened("openat", quiet!(openat(AT_FDCWD, c"", O_CREAT | O_WRONLY, 0o600)));
 }
 
 fn creat_in_removed_directory_is_enoent() {
     dir(c"d");
     let fd = open_dir(c"d");
     must!(unlinkat(AT_FDCWD, c"d", libc::AT_REMOVEDIR));
-    opened(
-        "openat",
-        quiet!(openat(fd, c"f", O_CREAT | O_WRONLY, 0o600)),
-    );
+    opened("openat", quiet!(openat(fd, c"f", O_CREAT | O_WRONLY, 0o600)));
     let _ = call!(mkdirat(fd, c"d", 0o755));
     let _ = call!(symlinkat(c"to", fd, c"l"));
     let _ = call!(mknodat(fd, c"p", S_IFIFO | 0o600, 0));
@@ -554,67 +419,22 @@ fn creat_in_removed_directory_is_enoent() {
 
 fn creat_bad_pointers_are_efault() {
     opened("open", quiet!(open(BAD, O_CREAT | O_WRONLY, 0o600)));
-    opened(
-        "openat",
-        quiet!(openat(AT_FDCWD, NULL, O_CREAT | O_WRONLY, 0o600)),
-    );
+    opened("openat", quiet!(openat(AT_FDCWD, NULL, O_CREAT | O_WRONLY, 0o600)));
     opened("creat", quiet!(creat(BAD, 0o600)));
-    opened(
-        "openat2",
-        quiet!(openat2(
-            AT_FDCWD,
-            BAD,
-            &how(O_CREAT | O_WRONLY, 0o600, 0),
-            24
-        )),
-    );
+    opened("openat2", quiet!(openat2(AT_FDCWD, BAD, &how(O_CREAT | O_WRONLY, 0o600, 0), 24)));
     opened("openat2", quiet!(openat2(AT_FDCWD, c"f", BAD, 24)));
     show(c"f");
 }
 
 fn openat2_errors_are_the_kernels() {
-    opened(
-        "short",
-        quiet!(openat2(AT_FDCWD, c"f", &how(O_CREAT, 0o600, 0), 23)),
-    );
-    opened(
-        "long",
-        quiet!(openat2(
-            AT_FDCWD,
-            c"f",
-            &[O_CREAT as u64 | 1, 0o600, 0, 0],
-            32
-        )),
-    );
-    opened(
-        "long and set",
-        quiet!(openat2(
-            AT_FDCWD,
-            c"g",
-            &[O_CREAT as u64 | 1, 0o600, 0, 1],
-            32
-        )),
-    );
-    opened(
-        "mode alone",
-        quiet!(openat2(AT_FDCWD, c"g", &how(0, 0o600, 0), 24)),
-    );
-    opened(
-        "bad mode",
-        quiet!(openat2(AT_FDCWD, c"g", &how(O_CREAT, 0o10000, 0), 24)),
-    );
-    opened(
-        "bad flags",
-        quiet!(openat2(AT_FDCWD, c"g", &[1u64 << 40, 0, 0], 24)),
-    );
-    opened(
-        "bad resolve",
-        quiet!(openat2(AT_FDCWD, c"g", &how(O_CREAT, 0o600, 1 << 40), 24)),
-    );
-    opened(
-        "huge",
-        quiet!(openat2(AT_FDCWD, c"g", &how(O_CREAT, 0o600, 0), 1 << 20)),
-    );
+    opened("short", quiet!(openat2(AT_FDCWD, c"f", &how(O_CREAT, 0o600, 0), 23)));
+    opened("long", quiet!(openat2(AT_FDCWD, c"f", &[O_CREAT as u64 | 1, 0o600, 0, 0], 32)));
+    opened("long and set", quiet!(openat2(AT_FDCWD, c"g", &[O_CREAT as u64 | 1, 0o600, 0, 1], 32)));
+    opened("mode alone", quiet!(openat2(AT_FDCWD, c"g", &how(0, 0o600, 0), 24)));
+    opened("bad mode", quiet!(openat2(AT_FDCWD, c"g", &how(O_CREAT, 0o10000, 0), 24)));
+    opened("bad flags", quiet!(openat2(AT_FDCWD, c"g", &[1u64 << 40, 0, 0], 24)));
+    opened("bad resolve", quiet!(openat2(AT_FDCWD, c"g", &how(O_CREAT, 0o600, 1 << 40), 24)));
+    opened("huge", quiet!(openat2(AT_FDCWD, c"g", &how(O_CREAT, 0o600, 0), 1 << 20)));
     show(c"f");
     show(c"g");
 }
@@ -624,23 +444,9 @@ fn openat2_resolve_flags() {
     dir(c"d");
     symlink(c"d", c"l");
     let fd = open_dir(c"d");
-    opened(
-        "no symlinks",
-        quiet!(openat2(
-            AT_FDCWD,
-            c"l/f",
-            &how(O_CREAT | O_RDWR, 0o600, 4),
-            24
-        )),
-    );
-    opened(
-        "beneath",
-        quiet!(openat2(fd, c"../f", &how(O_CREAT | O_RDWR, 0o600, 8), 24)),
-    );
-    opened(
-        "in root",
-        quiet!(openat2(fd, c"/../f", &how(O_CREAT | O_RDWR, 0o600, 16), 24)),
-    );
+    opened("no symlinks", quiet!(openat2(AT_FDCWD, c"l/f", &how(O_CREAT | O_RDWR, 0o600, 4), 24)));
+    opened("beneath", quiet!(openat2(fd, c"../f", &how(O_CREAT | O_RDWR, 0o600, 8), 24)));
+    opened("in root", quiet!(openat2(fd, c"/../f", &how(O_CREAT | O_RDWR, 0o600, 16), 24)));
     show(c"d/f");
     show(c"f");
 }
@@ -765,10 +571,7 @@ fn link_errors_are_the_kernels() {
 }
 
 fn tmpfile_is_linked_with_its_lie() {
-    let fd = opened(
-        "tmpfile",
-        quiet!(openat(AT_FDCWD, c".", O_TMPFILE | O_RDWR, 0o640)),
-    );
+    let fd = opened("tmpfile", quiet!(openat(AT_FDCWD, c".", O_TMPFILE | O_RDWR, 0o640)));
     must!(fchown(fd, 1, 2));
     must!(fchmod(fd, 0o4711));
     show_fd("tmpfile", fd);
@@ -780,10 +583,7 @@ fn tmpfile_is_linked_with_its_lie() {
 }
 
 fn tmpfile_excl_is_not_linked() {
-    let fd = opened(
-        "tmpfile",
-        quiet!(openat(AT_FDCWD, c".", O_TMPFILE | O_EXCL | O_RDWR, 0o640)),
-    );
+    let fd = opened("tmpfile", quiet!(openat(AT_FDCWD, c".", O_TMPFILE | O_EXCL | O_RDWR, 0o640)));
     must!(fchown(fd, 1, 2));
     let path = proc_path(fd);
     let _ = call!(linkat(AT_FDCWD, &*path, AT_FDCWD, c"b", AT_SYMLINK_FOLLOW));
@@ -821,14 +621,8 @@ fn relative_to_a_directory_descriptor() {
     let fd = open_dir(c"d");
     as_fs_user(|| {
         must!(setfsuid(0));
-        opened(
-            "openat",
-            quiet!(openat(fd, c"f", O_CREAT | O_WRONLY, 0o600)),
-        );
-        opened(
-            "openat2",
-            quiet!(openat2(fd, c"g", &how(O_CREAT | O_WRONLY, 0o600, 0), 24)),
-        );
+        opened("openat", quiet!(openat(fd, c"f", O_CREAT | O_WRONLY, 0o600)));
+        opened("openat2", quiet!(openat2(fd, c"g", &how(O_CREAT | O_WRONLY, 0o600, 0), 24)));
         let _ = call!(mkdirat(fd, c"e", 0o700));
         let _ = call!(linkat(fd, c"f", fd, c"h", 0));
     });

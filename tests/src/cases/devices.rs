@@ -1,8 +1,8 @@
 //! mknod and mknodat, and the nodes they make.
 
 use libc::{
-    AT_FDCWD, O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR,
-    S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, makedev,
+    AT_FDCWD, O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK,
+    S_IFREG, S_IFSOCK, makedev,
 };
 
 use super::cases;
@@ -135,19 +135,9 @@ fn mknod_of_large_numbers() {
     show(c"a");
     let _ = call!(mknodat(AT_FDCWD, c"b", S_IFBLK | 0o600, makedev(255, 255)));
     show(c"b");
-    let _ = call!(mknodat(
-        AT_FDCWD,
-        c"c",
-        S_IFBLK | 0o600,
-        makedev(4095, 0xf_ffff)
-    ));
+    let _ = call!(mknodat(AT_FDCWD, c"c", S_IFBLK | 0o600, makedev(4095, 0xf_ffff)));
     show(c"c");
-    let _ = call!(mknodat(
-        AT_FDCWD,
-        c"d",
-        S_IFCHR | 0o600,
-        makedev(259, 65536)
-    ));
+    let _ = call!(mknodat(AT_FDCWD, c"d", S_IFCHR | 0o600, makedev(259, 65536)));
     show(c"d");
 }
 
@@ -155,19 +145,9 @@ fn mknod_of_large_numbers() {
 fn mknod_of_new_encoding_numbers() {
     let _ = call!(mknodat(AT_FDCWD, c"a", S_IFCHR | 0o600, 0xffff_ffff_u32));
     show(c"a");
-    let _ = call!(mknodat(
-        AT_FDCWD,
-        c"b",
-        S_IFCHR | 0o600,
-        makedev(1 << 12, 1)
-    ));
+    let _ = call!(mknodat(AT_FDCWD, c"b", S_IFCHR | 0o600, makedev(1 << 12, 1)));
     show(c"b");
-    let _ = call!(mknodat(
-        AT_FDCWD,
-        c"c",
-        S_IFCHR | 0o600,
-        makedev(1, 1 << 20)
-    ));
+    let _ = call!(mknodat(AT_FDCWD, c"c", S_IFCHR | 0o600, makedev(1, 1 << 20)));
     show(c"c");
 }
 
@@ -209,25 +189,15 @@ fn mknod_of_a_symlink_is_einval() {
 }
 
 fn mknod_of_unknown_types_is_einval() {
-    for kind in [
-        0o030_000, 0o050_000, 0o070_000, 0o110_000, 0o150_000, 0o170_000,
-    ] {
-        let _ = try_(
-            &format!("mknodat {kind:o}"),
-            quiet!(mknodat(AT_FDCWD, c"n", kind | 0o600, makedev(1, 3))),
-        );
+    for kind in [0o030_000, 0o050_000, 0o070_000, 0o110_000, 0o150_000, 0o170_000] {
+        let _ = try_(&format!("mknodat {kind:o}"), quiet!(mknodat(AT_FDCWD, c"n", kind | 0o600, makedev(1, 3))));
     }
     show(c"n");
 }
 
 /// The mode is a 16-bit number.
 fn mknod_ignores_bits_above_the_type() {
-    let _ = call!(mknodat(
-        AT_FDCWD,
-        c"n",
-        0xabcd_0000_u32 | S_IFCHR | 0o600,
-        makedev(1, 3)
-    ));
+    let _ = call!(mknodat(AT_FDCWD, c"n", 0xabcd_0000_u32 | S_IFCHR | 0o600, makedev(1, 3)));
     show(c"n");
 }
 
@@ -379,10 +349,7 @@ fn faked_null_through_symlink_opens() {
     symlink(c"n", c"l");
     let fd = quiet!(openat(AT_FDCWD, c"l", O_WRONLY, 0)).map_or(-1, |fd| fd as i32);
     let _ = call!(write(fd, c"abc", 3));
-    let _ = ok_or_errno(
-        "nofollow",
-        quiet!(openat(AT_FDCWD, c"l", O_WRONLY | libc::O_NOFOLLOW, 0)),
-    );
+    let _ = ok_or_errno("nofollow", quiet!(openat(AT_FDCWD, c"l", O_WRONLY | libc::O_NOFOLLOW, 0)));
 }
 
 fn faked_null_opens_by_every_variant() {
@@ -396,10 +363,7 @@ fn faked_null_opens_by_every_variant() {
     for (variant, fd) in opened {
         let mut buffer = [1u8; 4];
         if let Ok(fd) = fd {
-            let _ = try_(
-                &format!("read after {variant}"),
-                quiet!(read(fd, &mut buffer, 4)),
-            );
+            let _ = try_(&format!("read after {variant}"), quiet!(read(fd, &mut buffer, 4)));
         } else {
             println!("{variant}: {:?}", fd.map_err(crate::sys::errno::name));
         }
@@ -411,23 +375,9 @@ fn faked_null_opens_by_every_variant() {
 
 fn faked_null_open_creat_keeps_it() {
     must!(mknodat(AT_FDCWD, c"n", S_IFCHR | 0o666, makedev(1, 3)));
-    let fd = ok_or_errno(
-        "creat",
-        quiet!(openat(
-            AT_FDCWD,
-            c"n",
-            O_CREAT | O_WRONLY | libc::O_TRUNC,
-            0o644
-        )),
-    );
-    let _ = try_(
-        "write",
-        quiet!(write(fd.map_or(-1, |fd| fd as i32), c"abc", 3)),
-    );
-    let _ = ok_or_errno(
-        "excl",
-        quiet!(openat(AT_FDCWD, c"n", O_CREAT | O_EXCL | O_WRONLY, 0o644)),
-    );
+    let fd = ok_or_errno("creat", quiet!(openat(AT_FDCWD, c"n", O_CREAT | O_WRONLY | libc::O_TRUNC, 0o644)));
+    let _ = try_("write", quiet!(write(fd.map_or(-1, |fd| fd as i32), c"abc", 3)));
+    let _ = ok_or_errno("excl", quiet!(openat(AT_FDCWD, c"n", O_CREAT | O_EXCL | O_WRONLY, 0o644)));
     show(c"n");
 }
 

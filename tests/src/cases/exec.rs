@@ -8,8 +8,8 @@ use super::cases;
 use super::xattr::vfs_cap;
 use crate::seen::show;
 use crate::stage::{
-    as_user, become_program, copy_of_self, dir, drop_to, environment, file_with, in_child, mode,
-    null_ended, run, symlink,
+    as_user, become_program, copy_of_self, dir, drop_to, environment, file_with, in_child, mode, null_ended, run,
+    symlink,
 };
 use crate::sys::{self, BAD, NULL};
 
@@ -136,10 +136,7 @@ fn ask_at(dirfd: i32, path: &CStr, flags: i32) {
         let argv = null_ended([c"program", c"role", c"who"].into_iter());
         let environment = environment();
         let envp = null_ended(environment.iter().map(|s| s.as_c_str()));
-        let _ = sys::ok_or_errno(
-            "execveat",
-            quiet!(execveat(dirfd, path, &argv[..], &envp[..], flags)),
-        );
+        let _ = sys::ok_or_errno("execveat", quiet!(execveat(dirfd, path, &argv[..], &envp[..], flags)));
     });
 }
 
@@ -186,9 +183,7 @@ fn suid_gone_after_chmod() {
 fn suid_of_the_chain_is_passed_on() {
     program(c"outer", 2000, 3000, 0o6755);
     program(c"inner", 0, 0, 0o755);
-    as_user(1000, || {
-        run(c"./outer", &[c"outer", c"role", c"exec", c"./inner"])
-    });
+    as_user(1000, || run(c"./outer", &[c"outer", c"role", c"exec", c"./inner"]));
 }
 
 fn suid_script_is_ignored() {
@@ -270,16 +265,7 @@ fn exec_errors_are_the_kernels() {
     file_with(c"empty", b"");
     mode(c"empty", 0o755);
     symlink(c"loop", c"loop");
-    for path in [
-        c"./d",
-        c"./garbage",
-        c"./lost",
-        c"./empty",
-        c"./loop",
-        c"./missing",
-        c"./garbage/x",
-        c"",
-    ] {
+    for path in [c"./d", c"./garbage", c"./lost", c"./empty", c"./loop", c"./missing", c"./garbage/x", c""] {
         run(path, &[c"program"]);
     }
     in_child(|| {

@@ -80,12 +80,7 @@ pub fn show_ids(label: &str) {
         "{label}: uid {}/{}/{} fs {fsuid} gid {}/{}/{} fs {fsgid}",
         uids[0], uids[1], uids[2], gids[0], gids[1], gids[2]
     );
-    let short = [
-        quiet!(getuid()),
-        quiet!(geteuid()),
-        quiet!(getgid()),
-        quiet!(getegid()),
-    ];
+    let short = [quiet!(getuid()), quiet!(geteuid()), quiet!(getgid()), quiet!(getegid())];
     let long = [uids[0], uids[1], gids[0], gids[1]].map(|id| Ok(id as usize));
     if short != long {
         println!("{label}: DISAGREE: getuid, geteuid, getgid, getegid say {short:?}");
@@ -506,9 +501,7 @@ fn ids_are_inherited_over_vfork() {
     copy_of_self(c"program");
     must!(setresgid(7, 7, 7));
     // The standard library starts programs by posix_spawn, which is a vfork.
-    let status = std::process::Command::new("./program")
-        .args(["role", "ids"])
-        .status();
+    let status = std::process::Command::new("./program").args(["role", "ids"]).status();
     println!("{:?}", status.map(|s| s.code()));
 }
 

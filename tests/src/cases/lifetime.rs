@@ -2,9 +2,7 @@
 
 use std::ffi::CString;
 
-use libc::{
-    AT_FDCWD, AT_REMOVEDIR, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT, S_IFCHR, makedev,
-};
+use libc::{AT_FDCWD, AT_REMOVEDIR, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT, S_IFCHR, makedev};
 
 use super::cases;
 use crate::seen::{show, show_fd};
@@ -138,12 +136,7 @@ fn fifty_rounds_of_mixed_types_never_inherit() {
     for round in 0..50 {
         match round % 4 {
             0 => {
-                must!(mknodat(
-                    AT_FDCWD,
-                    c"x",
-                    S_IFCHR | 0o600,
-                    makedev(round, round)
-                ));
+                must!(mknodat(AT_FDCWD, c"x", S_IFCHR | 0o600, makedev(round, round)));
             }
             1 => file(c"x"),
             2 => symlink(c"to", c"x"),
@@ -152,13 +145,7 @@ fn fifty_rounds_of_mixed_types_never_inherit() {
             }
         }
         show(c"x");
-        must!(fchownat(
-            AT_FDCWD,
-            c"x",
-            round,
-            round,
-            libc::AT_SYMLINK_NOFOLLOW
-        ));
+        must!(fchownat(AT_FDCWD, c"x", round, round, libc::AT_SYMLINK_NOFOLLOW));
         must!(unlinkat(AT_FDCWD, c"x", 0));
     }
 }
@@ -329,13 +316,7 @@ fn rename_exchange_of_file_and_directory() {
     let _ = call!(renameat2(AT_FDCWD, c"a", AT_FDCWD, c"d", RENAME_EXCHANGE));
     show(c"a");
     show(c"d");
-    let _ = call!(renameat2(
-        AT_FDCWD,
-        c"a",
-        AT_FDCWD,
-        c"missing",
-        RENAME_EXCHANGE
-    ));
+    let _ = call!(renameat2(AT_FDCWD, c"a", AT_FDCWD, c"missing", RENAME_EXCHANGE));
 }
 
 fn rename_noreplace_is_eexist() {
@@ -368,13 +349,7 @@ fn rename_bad_flags_are_einval() {
     file(c"a");
     file(c"b");
     let _ = call!(renameat2(AT_FDCWD, c"a", AT_FDCWD, c"b", 0x80));
-    let _ = call!(renameat2(
-        AT_FDCWD,
-        c"a",
-        AT_FDCWD,
-        c"b",
-        RENAME_EXCHANGE | RENAME_NOREPLACE
-    ));
+    let _ = call!(renameat2(AT_FDCWD, c"a", AT_FDCWD, c"b", RENAME_EXCHANGE | RENAME_NOREPLACE));
     let _ = call!(renameat2(AT_FDCWD, c"a", AT_FDCWD, c"b", -1));
 }
 

@@ -1,14 +1,10 @@
 //! chmod and its variants, and what modes do (not) mean to root.
 
-use libc::{
-    AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY,
-};
+use libc::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_PATH, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY};
 
 use super::cases;
 use crate::seen::{show, show_fd, show_target};
-use crate::stage::{
-    copy_of_self, dir, file, in_child, mode, open_ro, open_rw, proc_path, run, symlink,
-};
+use crate::stage::{copy_of_self, dir, file, in_child, mode, open_ro, open_rw, proc_path, run, symlink};
 use crate::sys::{BAD, NULL, ok_or_errno};
 
 cases![
@@ -266,18 +262,10 @@ fn mode_000_directory_is_used() {
     dir(c"d");
     mode(c"d", 0);
     show(c"d");
-    let _ = ok_or_errno(
-        "create",
-        quiet!(openat(AT_FDCWD, c"d/f", libc::O_CREAT | O_WRONLY, 0o644)),
-    );
+    let _ = ok_or_errno("create", quiet!(openat(AT_FDCWD, c"d/f", libc::O_CREAT | O_WRONLY, 0o644)));
     let _ = call!(mkdirat(AT_FDCWD, c"d/e", 0o755));
     show(c"d/f");
-    println!(
-        "{:?}",
-        std::fs::read_dir("d")
-            .map(Iterator::count)
-            .map_err(|e| e.kind())
-    );
+    println!("{:?}", std::fs::read_dir("d").map(Iterator::count).map_err(|e| e.kind()));
     let _ = call!(chdir(c"d"));
     show(c"f");
     let _ = call!(unlinkat(AT_FDCWD, c"f", 0));
@@ -289,12 +277,7 @@ fn mode_0111_directory_is_listed() {
     dir(c"d");
     file(c"d/f");
     mode(c"d", 0o111);
-    println!(
-        "{:?}",
-        std::fs::read_dir("d")
-            .map(Iterator::count)
-            .map_err(|e| e.kind())
-    );
+    println!("{:?}", std::fs::read_dir("d").map(Iterator::count).map_err(|e| e.kind()));
     let _ = call!(renameat2(AT_FDCWD, c"d/f", AT_FDCWD, c"d/g", 0));
     show(c"d/g");
     show(c"d");
@@ -303,22 +286,14 @@ fn mode_0111_directory_is_listed() {
 fn read_only_file_is_truncated() {
     file(c"f");
     mode(c"f", 0o444);
-    let _ = ok_or_errno(
-        "open",
-        quiet!(openat(AT_FDCWD, c"f", O_WRONLY | O_TRUNC, 0)),
-    );
+    let _ = ok_or_errno("open", quiet!(openat(AT_FDCWD, c"f", O_WRONLY | O_TRUNC, 0)));
     show(c"f");
     let _ = call!(truncate(c"f", 3));
     show(c"f");
 }
 
 fn file_created_with_mode_000_is_used() {
-    let fd = must!(openat(
-        AT_FDCWD,
-        c"f",
-        libc::O_CREAT | libc::O_EXCL | O_RDWR,
-        0
-    )) as i32;
+    let fd = must!(openat(AT_FDCWD, c"f", libc::O_CREAT | libc::O_EXCL | O_RDWR, 0)) as i32;
     let _ = call!(write(fd, c"abc", 3));
     show(c"f");
     let _ = ok_or_errno("read", quiet!(openat(AT_FDCWD, c"f", O_RDONLY, 0)));
@@ -332,12 +307,7 @@ fn directory_created_with_mode_000_is_used() {
     let _ = call!(mkdirat(AT_FDCWD, c"d/e", 0o222));
     let _ = call!(symlinkat(c"x", AT_FDCWD, c"d/l"));
     show(c"d/e");
-    println!(
-        "{:?}",
-        std::fs::read_dir("d")
-            .map(Iterator::count)
-            .map_err(|e| e.kind())
-    );
+    println!("{:?}", std::fs::read_dir("d").map(Iterator::count).map_err(|e| e.kind()));
 }
 
 /// The one thing root may not do with a file without any x bit.
@@ -395,10 +365,7 @@ fn truncate_keeps_suid_for_root() {
     show(c"f");
     let _ = call!(truncate(c"f", 10));
     show(c"f");
-    let _ = ok_or_errno(
-        "open",
-        quiet!(openat(AT_FDCWD, c"f", O_WRONLY | O_TRUNC, 0)),
-    );
+    let _ = ok_or_errno("open", quiet!(openat(AT_FDCWD, c"f", O_WRONLY | O_TRUNC, 0)));
     show(c"f");
 }
 

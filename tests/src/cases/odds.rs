@@ -164,11 +164,7 @@ fn get_flags_errors_are_the_kernels() {
 
 /// A TCP socket of 127.0.0.1 at `port`, in network order as the kernel has it.
 fn bind_inet(port: u16) -> (i32, Result) {
-    let fd = must!(socket(
-        libc::AF_INET,
-        libc::SOCK_STREAM | libc::SOCK_CLOEXEC,
-        0
-    )) as i32;
+    let fd = must!(socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0)) as i32;
     let mut address = [0u8; 16];
     address[..2].copy_from_slice(&(libc::AF_INET as u16).to_ne_bytes());
     address[2..4].copy_from_slice(&port.to_be_bytes());
@@ -205,13 +201,7 @@ fn ioctl_of_unknown_number() {
 
 fn open_of_kernel_log_levels() {
     let mut stx: libc::statx = blank();
-    let _ = call!(statx(
-        AT_FDCWD,
-        c"/proc/sys/kernel/printk",
-        0,
-        libc::STATX_BASIC_STATS,
-        &mut stx
-    ));
+    let _ = call!(statx(AT_FDCWD, c"/proc/sys/kernel/printk", 0, libc::STATX_BASIC_STATS, &mut stx));
     println!("{:o} {}:{}", stx.stx_mode, stx.stx_uid, stx.stx_gid);
 }
 

@@ -2,15 +2,11 @@
 
 use std::ffi::CString;
 
-use libc::{
-    AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, O_PATH, O_RDONLY, O_WRONLY,
-};
+use libc::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, O_PATH, O_RDONLY, O_WRONLY};
 
 use super::cases;
 use crate::seen::{show, show_fd, show_target};
-use crate::stage::{
-    copy_of_self, dir, file, in_child, in_thread, mode, open_ro, open_rw, proc_path, run, symlink,
-};
+use crate::stage::{copy_of_self, dir, file, in_child, in_thread, mode, open_ro, open_rw, proc_path, run, symlink};
 use crate::sys::{BAD, NULL};
 
 cases![
@@ -369,11 +365,7 @@ fn long_path_is_enametoolong() {
     file(c"f");
     let longest = CString::new(format!("{}f", "./".repeat(2047))).expect("no NUL");
     let too_long = CString::new(format!(".//{}f", "./".repeat(2047))).expect("no NUL");
-    println!(
-        "{} and {} bytes",
-        longest.count_bytes(),
-        too_long.count_bytes()
-    );
+    println!("{} and {} bytes", longest.count_bytes(), too_long.count_bytes());
     let _ = call!(chown(&*longest, 1000, 2000));
     show(c"f");
     let _ = call!(chown(&*too_long, 3000, 4000));

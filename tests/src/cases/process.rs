@@ -80,13 +80,7 @@ fn dumpable_bad_arguments_are_einval() {
 
 fn name_is_set_and_read() {
     let mut name = [0u8; 16];
-    let _ = call!(prctl(
-        libc::PR_SET_NAME,
-        c"a-long-name-that-is-cut",
-        0,
-        0,
-        0
-    ));
+    let _ = call!(prctl(libc::PR_SET_NAME, c"a-long-name-that-is-cut", 0, 0, 0));
     let _ = call!(prctl(libc::PR_GET_NAME, &mut name, 0, 0, 0));
     println!("{:?}", String::from_utf8_lossy(&name));
     let _ = call!(prctl(libc::PR_SET_NAME, BAD, 0, 0, 0));

@@ -3,9 +3,9 @@
 use std::ffi::CString;
 
 use libc::{
-    AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_DONT_SYNC, AT_STATX_FORCE_SYNC,
-    AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, O_NOFOLLOW, O_PATH, STATX_BASIC_STATS, STATX_BTIME,
-    STATX_GID, STATX_MODE, STATX_TYPE, STATX_UID,
+    AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_DONT_SYNC, AT_STATX_FORCE_SYNC, AT_SYMLINK_FOLLOW,
+    AT_SYMLINK_NOFOLLOW, O_NOFOLLOW, O_PATH, STATX_BASIC_STATS, STATX_BTIME, STATX_GID, STATX_MODE, STATX_TYPE,
+    STATX_UID,
 };
 
 use super::cases;
@@ -119,18 +119,12 @@ fn empty_path_names_the_descriptor() {
     must!(fchown(fd, 1, 2));
     tell("fstatat", crate::seen::by_fstatat(fd, c"", AT_EMPTY_PATH));
     tell("statx", crate::seen::by_statx(fd, c"", AT_EMPTY_PATH));
-    tell(
-        "fstatat nofollow",
-        crate::seen::by_fstatat(fd, c"", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW),
-    );
+    tell("fstatat nofollow", crate::seen::by_fstatat(fd, c"", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
 }
 
 fn empty_path_names_the_working_directory() {
     must!(fchownat(AT_FDCWD, c".", 1, 2, 0));
-    tell(
-        "fstatat",
-        crate::seen::by_fstatat(AT_FDCWD, c"", AT_EMPTY_PATH),
-    );
+    tell("fstatat", crate::seen::by_fstatat(AT_FDCWD, c"", AT_EMPTY_PATH));
     tell("statx", crate::seen::by_statx(AT_FDCWD, c"", AT_EMPTY_PATH));
 }
 
@@ -263,13 +257,7 @@ fn statx_of_foreign_flags_is_einval() {
     for flags in [1, AT_SYMLINK_FOLLOW, 0x8000, -1] {
         let _ = call!(statx(AT_FDCWD, c"f", flags, STATX_BASIC_STATS, &mut stx));
     }
-    let _ = call!(statx(
-        AT_FDCWD,
-        c"f",
-        AT_NO_AUTOMOUNT,
-        STATX_BASIC_STATS,
-        &mut stx
-    ));
+    let _ = call!(statx(AT_FDCWD, c"f", AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &mut stx));
 }
 
 fn statx_reserved_mask_bit_is_einval() {
@@ -290,14 +278,8 @@ fn statx_of_both_sync_flags_is_einval() {
 fn statx_sync_flags_are_allowed() {
     file(c"f");
     must!(fchownat(AT_FDCWD, c"f", 1, 2, 0));
-    tell(
-        "dont sync",
-        crate::seen::by_statx(AT_FDCWD, c"f", AT_STATX_DONT_SYNC),
-    );
-    tell(
-        "force sync",
-        crate::seen::by_statx(AT_FDCWD, c"f", AT_STATX_FORCE_SYNC),
-    );
+    tell("dont sync", crate::seen::by_statx(AT_FDCWD, c"f", AT_STATX_DONT_SYNC));
+    tell("force sync", crate::seen::by_statx(AT_FDCWD, c"f", AT_STATX_FORCE_SYNC));
 }
 
 /// The kernel fills in what it has at hand, asked for or not.
@@ -306,14 +288,7 @@ fn statx_of_no_field() {
 }
 
 fn statx_of_single_fields() {
-    ask_statx(&[
-        STATX_TYPE,
-        STATX_MODE,
-        STATX_UID,
-        STATX_GID,
-        STATX_UID | STATX_GID,
-        STATX_BTIME,
-    ]);
+    ask_statx(&[STATX_TYPE, STATX_MODE, STATX_UID, STATX_GID, STATX_UID | STATX_GID, STATX_BTIME]);
 }
 
 fn statx_of_every_field() {
@@ -322,15 +297,7 @@ fn statx_of_every_field() {
 
 /// Mount id, direct I/O alignment, subvolume, atomic writes.
 fn statx_of_newer_fields() {
-    ask_statx(&[
-        0x1000,
-        0x2000,
-        0x4000,
-        0x8000,
-        0x1_0000,
-        0x2_0000,
-        0x7fff_ffff,
-    ]);
+    ask_statx(&[0x1000, 0x2000, 0x4000, 0x8000, 0x1_0000, 0x2_0000, 0x7fff_ffff]);
 }
 
 fn ask_statx(masks: &[u32]) {
@@ -341,11 +308,7 @@ fn ask_statx(masks: &[u32]) {
         let mut stx: libc::statx = blank();
         let result = quiet!(statx(AT_FDCWD, c"f", 0, mask, &mut stx));
         let told = stx.stx_mask;
-        println!(
-            "{mask:#x}: {:?} mask {told:#x} {}",
-            result.map_err(errno::name),
-            Seen::from(stx)
-        );
+        println!("{mask:#x}: {:?} mask {told:#x} {}", result.map_err(errno::name), Seen::from(stx));
     }
 }
 
@@ -394,13 +357,7 @@ fn files_outside_belong_to_root() {
 }
 
 fn dev_nodes_are_devices() {
-    for path in [
-        c"/dev/null",
-        c"/dev/zero",
-        c"/dev/full",
-        c"/dev/urandom",
-        c"/dev/tty",
-    ] {
+    for path in [c"/dev/null", c"/dev/zero", c"/dev/full", c"/dev/urandom", c"/dev/tty"] {
         show(path);
     }
 }
@@ -408,13 +365,7 @@ fn dev_nodes_are_devices() {
 fn proc_self_belongs_to_the_asker() {
     for path in [c"/proc/self/", c"/proc/self/status", c"/proc/self/exe"] {
         match crate::seen::by_statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW) {
-            Ok(seen) => println!(
-                "{} {:o} {}:{}",
-                path.to_string_lossy(),
-                seen.mode,
-                seen.uid,
-                seen.gid
-            ),
+            Ok(seen) => println!("{} {:o} {}:{}", path.to_string_lossy(), seen.mode, seen.uid, seen.gid),
             Err(e) => println!("{}", errno::name(e)),
         }
     }

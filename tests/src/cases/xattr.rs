@@ -87,11 +87,7 @@ pub fn tell(path: &CStr, name: &CStr) {
 
 fn print_value(label: &str, name: &CStr, told: Result, value: &[u8]) {
     match told {
-        Ok(n) => println!(
-            "{label} {}: {}",
-            name.to_string_lossy(),
-            value[..n].escape_ascii()
-        ),
+        Ok(n) => println!("{label} {}: {}", name.to_string_lossy(), value[..n].escape_ascii()),
         Err(e) => println!("{label} {}: {}", name.to_string_lossy(), errno::name(e)),
     }
 }
@@ -99,21 +95,14 @@ fn print_value(label: &str, name: &CStr, told: Result, value: &[u8]) {
 /// Prints the names of all attributes, sorted: the kernel promises no order.
 pub fn tell_list(path: &CStr) {
     let mut names = [0u8; 1024];
-    print_list(
-        &path.to_string_lossy(),
-        quiet!(llistxattr(path, &mut names, 1024)),
-        &names,
-    );
+    print_list(&path.to_string_lossy(), quiet!(llistxattr(path, &mut names, 1024)), &names);
 }
 
 fn print_list(label: &str, told: Result, names: &[u8]) {
     match told {
         Ok(n) => {
-            let mut list: Vec<_> = names[..n]
-                .split(|&b| b == 0)
-                .filter(|s| !s.is_empty())
-                .map(String::from_utf8_lossy)
-                .collect();
+            let mut list: Vec<_> =
+                names[..n].split(|&b| b == 0).filter(|s| !s.is_empty()).map(String::from_utf8_lossy).collect();
             list.sort();
             println!("{label}: {n} bytes {list:?}");
         }
@@ -146,13 +135,7 @@ fn user_is_set_read_listed_and_removed() {
 
 fn several_are_listed() {
     file(c"f");
-    for name in [
-        c"trusted.b",
-        c"user.a",
-        c"security.c",
-        c"trusted.a",
-        c"user.long.name.with.dots",
-    ] {
+    for name in [c"trusted.b", c"user.a", c"security.c", c"trusted.a", c"user.long.name.with.dots"] {
         let _ = call!(setxattr(c"f", name, name, 6, 0));
     }
     tell_list(c"f");
@@ -195,21 +178,9 @@ fn replace_of_missing_is_enodata() {
 
 fn create_and_replace_together() {
     file(c"f");
-    let _ = call!(setxattr(
-        c"f",
-        c"trusted.a",
-        c"1",
-        1,
-        XATTR_CREATE | XATTR_REPLACE
-    ));
+    let _ = call!(setxattr(c"f", c"trusted.a", c"1", 1, XATTR_CREATE | XATTR_REPLACE));
     let _ = call!(setxattr(c"f", c"trusted.a", c"1", 1, 0));
-    let _ = call!(setxattr(
-        c"f",
-        c"trusted.a",
-        c"1",
-        1,
-        XATTR_CREATE | XATTR_REPLACE
-    ));
+    let _ = call!(setxattr(c"f", c"trusted.a", c"1", 1, XATTR_CREATE | XATTR_REPLACE));
 }
 
 fn bad_flags_are_einval() {
@@ -221,12 +192,7 @@ fn bad_flags_are_einval() {
 
 fn missing_attribute_is_enodata() {
     file(c"f");
-    for name in [
-        c"trusted.a",
-        c"security.a",
-        c"user.a",
-        c"security.capability",
-    ] {
+    for name in [c"trusted.a", c"security.a", c"user.a", c"security.capability"] {
         tell(c"f", name);
         let _ = call!(removexattr(c"f", name));
     }
@@ -410,12 +376,7 @@ fn f_form_asks_the_descriptor() {
     let fd = open_rw(c"f");
     let _ = call!(fsetxattr(fd, c"trusted.a", c"value", 5, 0));
     let mut value = [0u8; 16];
-    print_value(
-        "fd",
-        c"trusted.a",
-        quiet!(fgetxattr(fd, c"trusted.a", &mut value, 16)),
-        &value,
-    );
+    print_value("fd", c"trusted.a", quiet!(fgetxattr(fd, c"trusted.a", &mut value, 16)), &value);
     let mut names = [0u8; 64];
     print_list("fd", quiet!(flistxattr(fd, &mut names, 64)), &names);
     tell(c"f", c"trusted.a");
@@ -442,12 +403,7 @@ fn attributes_of_a_directory() {
 }
 
 fn attributes_of_a_device_node() {
-    must!(mknodat(
-        AT_FDCWD,
-        c"n",
-        libc::S_IFCHR | 0o666,
-        libc::makedev(1, 3)
-    ));
+    must!(mknodat(AT_FDCWD, c"n", libc::S_IFCHR | 0o666, libc::makedev(1, 3)));
     for name in [c"trusted.a", c"user.a", c"security.a"] {
         let _ = call!(setxattr(c"n", name, c"1", 1, 0));
         let _ = call!(getxattr(c"n", name, NULL, 0));
@@ -491,11 +447,7 @@ struct XattrArgs {
 }
 
 fn args(value: &[u8], flags: u32) -> XattrArgs {
-    XattrArgs {
-        value: value.as_ptr() as u64,
-        size: value.len() as u32,
-        flags,
-    }
+    XattrArgs { value: value.as_ptr() as u64, size: value.len() as u32, flags }
 }
 
 /// Linux 6.13.
@@ -503,21 +455,10 @@ fn setxattrat_and_its_kin() {
     dir(c"d");
     file(c"d/f");
     let fd = crate::stage::open_dir(c"d");
-    let _ = call!(setxattrat(
-        fd,
-        c"f",
-        0,
-        c"trusted.a",
-        &args(b"value", 0),
-        16
-    ));
+    let _ = call!(setxattrat(fd, c"f", 0, c"trusted.a", &args(b"value", 0), 16));
     tell(c"d/f", c"trusted.a");
     let mut value = [0u8; 16];
-    let get = XattrArgs {
-        value: value.as_mut_ptr() as u64,
-        size: 16,
-        flags: 0,
-    };
+    let get = XattrArgs { value: value.as_mut_ptr() as u64, size: 16, flags: 0 };
     let told = call!(getxattrat(fd, c"f", 0, c"trusted.a", &get, 16));
     print_value("getxattrat", c"trusted.a", told, &value);
     let mut names = [0u8; 64];
@@ -529,22 +470,8 @@ fn setxattrat_and_its_kin() {
 
 fn setxattrat_of_empty_path() {
     let fd = open_rw(c"f");
-    let _ = call!(setxattrat(
-        fd,
-        c"",
-        AT_EMPTY_PATH,
-        c"trusted.a",
-        &args(b"value", 0),
-        16
-    ));
-    let _ = call!(setxattrat(
-        fd,
-        NULL,
-        AT_EMPTY_PATH,
-        c"trusted.b",
-        &args(b"value", 0),
-        16
-    ));
+    let _ = call!(setxattrat(fd, c"", AT_EMPTY_PATH, c"trusted.a", &args(b"value", 0), 16));
+    let _ = call!(setxattrat(fd, NULL, AT_EMPTY_PATH, c"trusted.b", &args(b"value", 0), 16));
     let _ = call!(setxattrat(fd, c"", 0, c"trusted.c", &args(b"value", 0), 16));
     let _ = call!(listxattrat(fd, c"", AT_EMPTY_PATH, NULL, 0));
     let _ = call!(removexattrat(fd, c"", AT_EMPTY_PATH, c"trusted.a"));
@@ -555,22 +482,8 @@ fn setxattrat_of_symlink_nofollow() {
     file(c"f");
     symlink(c"f", c"l");
     let nofollow = AT_SYMLINK_NOFOLLOW;
-    let _ = call!(setxattrat(
-        AT_FDCWD,
-        c"l",
-        nofollow,
-        c"trusted.link",
-        &args(b"1", 0),
-        16
-    ));
-    let _ = call!(setxattrat(
-        AT_FDCWD,
-        c"l",
-        0,
-        c"trusted.file",
-        &args(b"1", 0),
-        16
-    ));
+    let _ = call!(setxattrat(AT_FDCWD, c"l", nofollow, c"trusted.link", &args(b"1", 0), 16));
+    let _ = call!(setxattrat(AT_FDCWD, c"l", 0, c"trusted.file", &args(b"1", 0), 16));
     tell_list(c"l");
     tell_list(c"f");
     let _ = call!(removexattrat(AT_FDCWD, c"l", nofollow, c"trusted.link"));
@@ -579,56 +492,14 @@ fn setxattrat_of_symlink_nofollow() {
 
 fn setxattrat_errors_are_the_kernels() {
     file(c"f");
-    let _ = call!(setxattrat(
-        AT_FDCWD,
-        c"f",
-        1,
-        c"trusted.a",
-        &args(b"1", 0),
-        16
-    ));
-    let _ = call!(setxattrat(
-        AT_FDCWD,
-        c"f",
-        0,
-        c"trusted.a",
-        &args(b"1", 0),
-        15
-    ));
-    let _ = call!(setxattrat(
-        AT_FDCWD,
-        c"f",
-        0,
-        c"trusted.a",
-        &args(b"1", 8),
-        16
-    ));
+    let _ = call!(setxattrat(AT_FDCWD, c"f", 1, c"trusted.a", &args(b"1", 0), 16));
+    let _ = call!(setxattrat(AT_FDCWD, c"f", 0, c"trusted.a", &args(b"1", 0), 15));
+    let _ = call!(setxattrat(AT_FDCWD, c"f", 0, c"trusted.a", &args(b"1", 8), 16));
     let _ = call!(setxattrat(AT_FDCWD, c"f", 0, c"trusted.a", BAD, 16));
-    let _ = call!(setxattrat(
-        AT_FDCWD,
-        c"missing",
-        0,
-        c"trusted.a",
-        &args(b"1", 0),
-        16
-    ));
+    let _ = call!(setxattrat(AT_FDCWD, c"missing", 0, c"trusted.a", &args(b"1", 0), 16));
     let _ = call!(setxattrat(999, c"f", 0, c"trusted.a", &args(b"1", 0), 16));
-    let _ = call!(getxattrat(
-        AT_FDCWD,
-        c"f",
-        0,
-        c"trusted.a",
-        &args(b"1", 1),
-        16
-    ));
-    let _ = call!(getxattrat(
-        AT_FDCWD,
-        c"f",
-        0,
-        c"trusted.a",
-        &args(b"1", 0),
-        16
-    ));
+    let _ = call!(getxattrat(AT_FDCWD, c"f", 0, c"trusted.a", &args(b"1", 1), 16));
+    let _ = call!(getxattrat(AT_FDCWD, c"f", 0, c"trusted.a", &args(b"1", 0), 16));
     let _ = call!(removexattrat(AT_FDCWD, c"f", 0, c"trusted.a"));
 }
 
@@ -765,13 +636,7 @@ fn attributes_of_an_unlinked_file() {
 
 fn selinux_label_is_a_plain_value() {
     file(c"f");
-    let _ = call!(setxattr(
-        c"f",
-        c"security.selinux",
-        c"system_u:object_r:bin_t:s0",
-        27,
-        0
-    ));
+    let _ = call!(setxattr(c"f", c"security.selinux", c"system_u:object_r:bin_t:s0", 27, 0));
     tell(c"f", c"security.selinux");
     show(c"f");
 }
@@ -785,12 +650,6 @@ fn system_namespace_is_refused() {
 
 fn names_are_binary_safe() {
     file(c"f");
-    let _ = call!(setxattr(
-        c"f",
-        c"trusted.\xff\x01\n\"(",
-        b"\xff\x00\x01",
-        3,
-        0
-    ));
+    let _ = call!(setxattr(c"f", c"trusted.\xff\x01\n\"(", b"\xff\x00\x01", 3, 0));
     tell(c"f", c"trusted.\xff\x01\n\"(");
 }

@@ -61,11 +61,7 @@ fn acl(entries: &[(u16, u16, u32)]) -> Vec<u8> {
 }
 
 fn minimal(owner: u16, group: u16, other: u16) -> Vec<u8> {
-    acl(&[
-        (USER_OBJ, owner, NO_ID),
-        (GROUP_OBJ, group, NO_ID),
-        (OTHER, other, NO_ID),
-    ])
+    acl(&[(USER_OBJ, owner, NO_ID), (GROUP_OBJ, group, NO_ID), (OTHER, other, NO_ID)])
 }
 
 /// rw for the owner, `group` for the group, rwx for user 1000 and rx for group 2000 behind `mask`.
@@ -212,12 +208,7 @@ fn acl_of_bad_blobs_is_einval() {
 
 fn acl_without_mask_is_einval() {
     file(c"f");
-    let blob = acl(&[
-        (USER_OBJ, 6, NO_ID),
-        (USER, 7, 1000),
-        (GROUP_OBJ, 4, NO_ID),
-        (OTHER, 0, NO_ID),
-    ]);
+    let blob = acl(&[(USER_OBJ, 6, NO_ID), (USER, 7, 1000), (GROUP_OBJ, 4, NO_ID), (OTHER, 0, NO_ID)]);
     let _ = call!(setxattr(c"f", ACCESS, &blob[..], blob.len(), 0));
     let blob = acl(&[(USER_OBJ, 6, NO_ID), (OTHER, 0, NO_ID)]);
     let _ = call!(setxattr(c"f", ACCESS, &blob[..], blob.len(), 0));
@@ -226,18 +217,9 @@ fn acl_without_mask_is_einval() {
 
 fn acl_in_wrong_order_is_einval() {
     file(c"f");
-    let blob = acl(&[
-        (OTHER, 0, NO_ID),
-        (GROUP_OBJ, 4, NO_ID),
-        (USER_OBJ, 6, NO_ID),
-    ]);
+    let blob = acl(&[(OTHER, 0, NO_ID), (GROUP_OBJ, 4, NO_ID), (USER_OBJ, 6, NO_ID)]);
     let _ = call!(setxattr(c"f", ACCESS, &blob[..], blob.len(), 0));
-    let blob = acl(&[
-        (USER_OBJ, 6, NO_ID),
-        (USER_OBJ, 6, NO_ID),
-        (GROUP_OBJ, 4, NO_ID),
-        (OTHER, 0, NO_ID),
-    ]);
+    let blob = acl(&[(USER_OBJ, 6, NO_ID), (USER_OBJ, 6, NO_ID), (GROUP_OBJ, 4, NO_ID), (OTHER, 0, NO_ID)]);
     let _ = call!(setxattr(c"f", ACCESS, &blob[..], blob.len(), 0));
     show(c"f");
 }
@@ -304,12 +286,7 @@ fn default_acl_overrides_the_umask() {
     default_dir();
     must!(umask(0o077));
     in_child(|| {
-        must!(openat(
-            AT_FDCWD,
-            c"d/f",
-            libc::O_CREAT | libc::O_WRONLY,
-            0o666
-        ));
+        must!(openat(AT_FDCWD, c"d/f", libc::O_CREAT | libc::O_WRONLY, 0o666));
     });
     show(c"d/f");
     tell(c"d/f", ACCESS);
@@ -317,12 +294,7 @@ fn default_acl_overrides_the_umask() {
 
 fn default_acl_with_mknod() {
     default_dir();
-    must!(mknodat(
-        AT_FDCWD,
-        c"d/n",
-        libc::S_IFCHR | 0o666,
-        libc::makedev(1, 3)
-    ));
+    must!(mknodat(AT_FDCWD, c"d/n", libc::S_IFCHR | 0o666, libc::makedev(1, 3)));
     must!(symlinkat(c"to", AT_FDCWD, c"d/l"));
     show(c"d/n");
     tell(c"d/n", ACCESS);

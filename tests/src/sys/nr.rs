@@ -2,14 +2,8 @@
 //!
 //! Where a 32-bit ABI has a call in two widths, the plain name is the wide one (`chown` is
 //! `chown32` there), since that is what its programs use.
-#![allow(
-    non_upper_case_globals,
-    reason = "calls are spelled as the kernel spells them"
-)]
-#![allow(
-    missing_docs,
-    reason = "each constant is the number of the call of that name"
-)]
+#![allow(non_upper_case_globals, reason = "calls are spelled as the kernel spells them")]
+#![allow(missing_docs, reason = "each constant is the number of the call of that name")]
 
 use libc::c_long;
 

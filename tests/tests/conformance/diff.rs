@@ -11,23 +11,16 @@ pub fn between(expected: &Outcome, seen: &Outcome) -> Option<String> {
     }
     let mut told = String::new();
     if expected.end != seen.end {
-        told.push_str(&format!(
-            "ended with {}, as root with {}\n",
-            seen.end, expected.end
-        ));
+        told.push_str(&format!("ended with {}, as root with {}\n", seen.end, expected.end));
     }
-    for (stream, expected, seen) in [
-        ("stdout", &expected.stdout, &seen.stdout),
-        ("stderr", &expected.stderr, &seen.stderr),
-    ] {
+    for (stream, expected, seen) in
+        [("stdout", &expected.stdout, &seen.stdout), ("stderr", &expected.stderr, &seen.stderr)]
+    {
         if expected != seen {
             let (expected, seen) = (readable(expected), readable(seen));
             let diff = TextDiff::from_lines(&expected, &seen);
             let mut unified = diff.unified_diff();
-            unified.context_radius(3).header(
-                &format!("{stream} as root"),
-                &format!("{stream} under frng"),
-            );
+            unified.context_radius(3).header(&format!("{stream} as root"), &format!("{stream} under frng"));
             told.push_str(&unified.to_string());
         }
     }

@@ -23,21 +23,13 @@ pub fn run(engine: &str, program: &Program, tools: &Tools, limit: Duration) -> i
     let tmpdir = place.room("fakeroot-tmpdir", user)?;
     let mark = Mark::new();
     let mut command = tools.command(&tools.frng);
-    command
-        .args(["--engine", engine, "--"])
-        .args(program.words(tools))
-        .env("FAKEROOT_TMPDIR", &tmpdir);
+    command.args(["--engine", engine, "--"]).args(program.words(tools)).env("FAKEROOT_TMPDIR", &tmpdir);
     let outcome = outcome::of(command, user, &room, &mark, limit)?;
     let mut complaints = Vec::new();
     complaints.extend(mark.must_be_gone().err());
-    let left: Vec<_> = fs::read_dir(&tmpdir)?
-        .filter_map(|entry| Some(entry.ok()?.file_name()))
-        .collect();
+    let left: Vec<_> = fs::read_dir(&tmpdir)?.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
     if !left.is_empty() {
         complaints.push(format!("files left in FAKEROOT_TMPDIR: {left:?}"));
     }
-    Ok(Fooled {
-        outcome,
-        complaints,
-    })
+    Ok(Fooled { outcome, complaints })
 }

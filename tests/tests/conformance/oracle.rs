@@ -23,35 +23,20 @@ impl Oracle {
     /// Why root cannot be asked here, if so.
     pub fn absent() -> Option<&'static str> {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let effective = status
-            .lines()
-            .find_map(|line| line.strip_prefix("CapEff:\t"));
-        let effective = effective
-            .and_then(|hex| u64::from_str_radix(hex, 16).ok())
-            .unwrap_or(0);
+        let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:\t"));
+        let effective = effective.and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
         // SAFETY: a system call without arguments.
         let uid = unsafe { libc::geteuid() };
         (uid != 0 || effective & NEEDED != NEEDED).then_some("skipped: needs root as its oracle")
     }
 
     /// What root sees of this program.
-    pub fn ask(
-        &self,
-        name: &str,
-        program: &Program,
-        tools: &Tools,
-        limit: Duration,
-    ) -> Result<Outcome, String> {
+    pub fn ask(&self, name: &str, program: &Program, tools: &Tools, limit: Duration) -> Result<Outcome, String> {
         let answer = {
-            let mut answers = self
-                .0
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut answers = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             Arc::clone(answers.entry(name.to_owned()).or_default())
         };
-        answer
-            .get_or_init(|| native(program, tools, limit).map_err(|e| format!("as root: {e}")))
-            .clone()
+        answer.get_or_init(|| native(program, tools, limit).map_err(|e| format!("as root: {e}"))).clone()
     }
 }
 

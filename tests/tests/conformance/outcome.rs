@@ -41,9 +41,7 @@ impl fmt::Display for End {
 
 impl From<ExitStatus> for End {
     fn from(status: ExitStatus) -> Self {
-        status
-            .code()
-            .map_or_else(|| Self::Signal(status.signal().unwrap_or(0)), Self::Exit)
+        status.code().map_or_else(|| Self::Signal(status.signal().unwrap_or(0)), Self::Exit)
     }
 }
 
@@ -57,36 +55,20 @@ pub struct User {
 impl User {
     pub const ROOT: Self = Self { uid: 0, gid: 0 };
     /// A user of no account and no other group.
-    pub const NOBODY_IN_PARTICULAR: Self = Self {
-        uid: 54321,
-        gid: 54321,
-    };
+    pub const NOBODY_IN_PARTICULAR: Self = Self { uid: 54321, gid: 54321 };
 }
 
 /// Runs `command` as `user` in `scratch` and waits for it. Its output goes to files beside `scratch`
 /// and not through pipes, so that a daemon which keeps them open delays nobody.
-pub fn of(
-    mut command: Command,
-    user: User,
-    scratch: &Path,
-    mark: &Mark,
-    limit: Duration,
-) -> io::Result<Outcome> {
+pub fn of(mut command: Command, user: User, scratch: &Path, mark: &Mark, limit: Duration) -> io::Result<Outcome> {
     let beside = |name: &str| scratch.with_extension(name);
     let capture = |name: &str| -> io::Result<File> {
-        let file = File::options()
-            .append(true)
-            .create_new(true)
-            .open(beside(name))?;
+        let file = File::options().append(true).create_new(true).open(beside(name))?;
         chown(beside(name), Some(user.uid), Some(user.gid))?;
         Ok(file)
     };
     let (stdout, stderr) = (capture("stdout")?, capture("stderr")?);
-    command
-        .current_dir(scratch)
-        .stdin(Stdio::null())
-        .stdout(stdout)
-        .stderr(stderr);
+    command.current_dir(scratch).stdin(Stdio::null()).stdout(stdout).stderr(stderr);
     mark.put_on(&mut command);
     as_user(&mut command, user);
     let mut child = command.spawn()?;
@@ -100,22 +82,14 @@ pub fn of(
             End::Deadline(limit)
         }
     };
-    Ok(Outcome {
-        stdout: fs::read(beside("stdout"))?,
-        stderr: fs::read(beside("stderr"))?,
-        end,
-    })
+    Ok(Outcome { stdout: fs::read(beside("stdout"))?, stderr: fs::read(beside("stderr"))?, end })
 }
 
 /// Makes the child a user of one group only, in a session of its own.
 fn as_user(command: &mut Command, User { uid, gid }: User) {
     let become_user = move || {
         let step = |result: libc::c_int| {
-            if result < 0 {
-                Err(io::Error::last_os_error())
-            } else {
-                Ok(())
-            }
+            if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
         };
         // SAFETY: system calls only, which is what may be done between fork and exec.
         unsafe {
@@ -142,11 +116,7 @@ fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
         }
         OwnedFd::from_raw_fd(fd as i32)
     };
-    let mut poll = libc::pollfd {
-        fd: pidfd.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    };
+    let mut poll = libc::pollfd { fd: pidfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: one pollfd that outlives the call.
     match unsafe { libc::poll(&mut poll, 1, limit.as_millis() as i32) } {
         0 => Ok(None),

@@ -15,11 +15,7 @@ impl Scratch {
     /// Anybody can pass through it; it is `user`'s to write.
     pub fn new(user: User) -> io::Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!(
-            "frng-test-{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
+        let name = format!("frng-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
         fs::create_dir(&path)?;
         let scratch = Self(path);

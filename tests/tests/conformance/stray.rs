@@ -16,11 +16,7 @@ pub struct Mark(String);
 impl Mark {
     pub fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self(format!(
-            "{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        ))
+        Self(format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)))
     }
 
     pub fn put_on(&self, command: &mut Command) {
@@ -36,19 +32,9 @@ impl Mark {
         proc.filter_map(|dir| dir.ok()?.file_name().to_str()?.parse().ok())
             .filter(|pid: &i32| {
                 let environment = fs::read(of(*pid, "environ")).unwrap_or_default();
-                environment
-                    .split(|&b| b == 0)
-                    .any(|variable| variable == entry.as_bytes())
+                environment.split(|&b| b == 0).any(|variable| variable == entry.as_bytes())
             })
-            .map(|pid| {
-                (
-                    pid,
-                    fs::read_to_string(of(pid, "comm"))
-                        .unwrap_or_default()
-                        .trim_end()
-                        .to_owned(),
-                )
-            })
+            .map(|pid| (pid, fs::read_to_string(of(pid, "comm")).unwrap_or_default().trim_end().to_owned()))
             .collect()
     }
 
@@ -77,10 +63,7 @@ impl Mark {
                 return Ok(());
             }
             if start.elapsed() > GRACE {
-                let names: Vec<_> = bearers
-                    .iter()
-                    .map(|(pid, name)| format!("{name} ({pid})"))
-                    .collect();
+                let names: Vec<_> = bearers.iter().map(|(pid, name)| format!("{name} ({pid})")).collect();
                 self.kill_all();
                 return Err(format!("processes left behind: {}", names.join(", ")));
             }

@@ -25,14 +25,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// What is run: a case, or a shell script.
 #[derive(Clone)]
 pub enum Program {
-    Case {
-        name: String,
-        expected: Option<&'static str>,
-    },
-    Script {
-        name: String,
-        text: String,
-    },
+    Case { name: String, expected: Option<&'static str> },
+    Script { name: String, text: String },
 }
 
 impl Program {
@@ -56,16 +50,9 @@ impl Program {
         let Self::Script { text, .. } = self else {
             return Vec::new();
         };
-        let needs = text
-            .lines()
-            .find_map(|line| line.strip_prefix("# needs:"))
-            .unwrap_or_default();
+        let needs = text.lines().find_map(|line| line.strip_prefix("# needs:")).unwrap_or_default();
         let found = |name: &str| env::split_paths(PATH).any(|dir| dir.join(name).is_file());
-        needs
-            .split_whitespace()
-            .filter(|name| !found(name))
-            .map(str::to_owned)
-            .collect()
+        needs.split_whitespace().filter(|name| !found(name)).map(str::to_owned).collect()
     }
 }
 
@@ -83,22 +70,13 @@ impl Tools {
         fs::copy(env!("CARGO_BIN_EXE_frng-case"), &case)?;
         let copy = place.path().join("frng");
         fs::copy(frng, &copy)?;
-        Ok(Self {
-            frng: copy,
-            case,
-            _place: place,
-        })
+        Ok(Self { frng: copy, case, _place: place })
     }
 
     /// A command with the environment that all runs share.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        command
-            .env_clear()
-            .env("PATH", PATH)
-            .env("HOME", "/")
-            .env("LC_ALL", "C.UTF-8")
-            .env("TZ", "UTC");
+        command.env_clear().env("PATH", PATH).env("HOME", "/").env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
         command.env("SHELL", "/bin/sh").env("FRNG_CASE", &self.case);
         command
     }
@@ -114,11 +92,7 @@ pub fn all(arguments: &Arguments) -> Result<Trials, String> {
     let chosen = env::var("FRNG_TEST_ENGINES").unwrap_or_else(|_| ENGINES.join(","));
     let engines: Vec<&str> = chosen.split(',').filter(|name| !name.is_empty()).collect();
     let absent = Oracle::absent();
-    let run = if absent.is_none() && !arguments.list {
-        Some(Arc::new(Run::new(&engines)?))
-    } else {
-        None
-    };
+    let run = if absent.is_none() && !arguments.list { Some(Arc::new(Run::new(&engines)?)) } else { None };
     let mut list = Vec::new();
     for engine in engines {
         for program in programs()? {
@@ -135,24 +109,14 @@ pub fn all(arguments: &Arguments) -> Result<Trials, String> {
 
 /// All cases, and all scripts of `tests/programs/`.
 fn programs() -> Result<Vec<Program>, String> {
-    let cases = cases::all().map(|case| Program::Case {
-        name: case.name(),
-        expected: case.expected,
-    });
+    let cases = cases::all().map(|case| Program::Case { name: case.name(), expected: case.expected });
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
     let mut scripts = Vec::new();
     for entry in fs::read_dir(&dir).map_err(|e| format!("{}: {e}", dir.display()))? {
         let path = entry.map_err(|e| e.to_string())?.path();
         if path.extension() == Some(OsStr::new("sh")) {
-            let name = path
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            scripts.push(Program::Script {
-                name,
-                text: script(&path)?,
-            });
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            scripts.push(Program::Script { name, text: script(&path)? });
         }
     }
     scripts.sort_by_key(Program::name);
@@ -161,17 +125,11 @@ fn programs() -> Result<Vec<Program>, String> {
 
 /// A script's text, behind that of `NAME.inc` for each NAME in its line `# with: NAME`.
 fn script(path: &Path) -> Result<String, String> {
-    let read =
-        |path: &Path| fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()));
+    let read = |path: &Path| fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()));
     let text = read(path)?;
-    let parts = text
-        .lines()
-        .find_map(|line| line.strip_prefix("# with:"))
-        .unwrap_or_default();
-    let parts: Result<String, String> = parts
-        .split_whitespace()
-        .map(|name| read(&path.with_file_name(format!("{name}.inc"))))
-        .collect();
+    let parts = text.lines().find_map(|line| line.strip_prefix("# with:")).unwrap_or_default();
+    let parts: Result<String, String> =
+        parts.split_whitespace().map(|name| read(&path.with_file_name(format!("{name}.inc")))).collect();
     Ok(parts? + &text)
 }
 
@@ -184,52 +142,26 @@ struct Run {
 
 impl Run {
     fn new(engines: &[&str]) -> Result<Self, String> {
-        let frng = if engines == ["native"] {
-            PathBuf::from("/bin/true")
-        } else {
-            find_frng()?
-        };
-        let tools =
-            Tools::new(&frng).map_err(|e| format!("cannot copy {}: {e}", frng.display()))?;
-        let seconds = env::var("FRNG_TEST_DEADLINE")
-            .ok()
-            .and_then(|s| s.parse().ok())
-            .unwrap_or(20);
-        Ok(Self {
-            tools,
-            oracle: Oracle::default(),
-            limit: Duration::from_secs(seconds),
-        })
+        let frng = if engines == ["native"] { PathBuf::from("/bin/true") } else { find_frng()? };
+        let tools = Tools::new(&frng).map_err(|e| format!("cannot copy {}: {e}", frng.display()))?;
+        let seconds = env::var("FRNG_TEST_DEADLINE").ok().and_then(|s| s.parse().ok()).unwrap_or(20);
+        Ok(Self { tools, oracle: Oracle::default(), limit: Duration::from_secs(seconds) })
     }
 
     /// One test.
     fn compare(&self, engine: &str, program: &Program) -> Result<Completion, Failed> {
         let missing = program.missing();
         if !missing.is_empty() {
-            return Ok(Completion::ignored_with(format!(
-                "skipped: not installed: {}",
-                missing.join(" ")
-            )));
+            return Ok(Completion::ignored_with(format!("skipped: not installed: {}", missing.join(" "))));
         }
         let expected = match program {
-            Program::Case {
-                expected: Some(_), ..
-            } if engine == "native" => {
-                return Ok(Completion::ignored_with(
-                    "skipped: root's kernel answers otherwise",
-                ));
+            Program::Case { expected: Some(_), .. } if engine == "native" => {
+                return Ok(Completion::ignored_with("skipped: root's kernel answers otherwise"));
             }
-            Program::Case {
-                expected: Some(stdout),
-                ..
-            } => Outcome {
-                stdout: stdout.as_bytes().to_vec(),
-                stderr: Vec::new(),
-                end: End::Exit(0),
-            },
-            _ => self
-                .oracle
-                .ask(&program.name(), program, &self.tools, self.limit)?,
+            Program::Case { expected: Some(stdout), .. } => {
+                Outcome { stdout: stdout.as_bytes().to_vec(), stderr: Vec::new(), end: End::Exit(0) }
+            }
+            _ => self.oracle.ask(&program.name(), program, &self.tools, self.limit)?,
         };
         if let End::Deadline(_) = expected.end {
             return Err("as root it did not end within the deadline".into());
@@ -251,11 +183,7 @@ impl Run {
             }
             _ => complaints.extend(difference),
         }
-        if complaints.is_empty() {
-            Ok(Completion::Completed)
-        } else {
-            Err(complaints.join("\n").into())
-        }
+        if complaints.is_empty() { Ok(Completion::Completed) } else { Err(complaints.join("\n").into()) }
     }
 }
 
@@ -266,15 +194,10 @@ fn find_frng() -> Result<PathBuf, String> {
     }
     let exe = env::current_exe().map_err(|e| e.to_string())?;
     // target/PROFILE/deps/conformance-HASH
-    let profile = exe
-        .ancestors()
-        .nth(2)
-        .ok_or("this test is in no target directory")?;
+    let profile = exe.ancestors().nth(2).ok_or("this test is in no target directory")?;
     let frng = profile.join("frng");
     let mut build = Command::new(env!("CARGO"));
-    build
-        .args(["build", "--quiet", "-p", "frng-cli", "--bin", "frng"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    build.args(["build", "--quiet", "-p", "frng-cli", "--bin", "frng"]).current_dir(env!("CARGO_MANIFEST_DIR"));
     if profile.file_name() == Some(OsStr::new("release")) {
         build.arg("--release");
     }
@@ -283,9 +206,7 @@ fn find_frng() -> Result<PathBuf, String> {
     }
     match build.status() {
         Ok(status) if status.success() && frng.is_file() => Ok(frng),
-        Ok(status) => Err(format!(
-            "frng could not be built ({status}); FRNG_BIN can name one"
-        )),
+        Ok(status) => Err(format!("frng could not be built ({status}); FRNG_BIN can name one")),
         Err(e) => Err(format!("cargo: {e}; FRNG_BIN can name a frng")),
     }
 }
