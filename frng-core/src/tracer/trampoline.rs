@@ -26,7 +26,7 @@ const FILTER_CODE_OFFSET: usize = FILTER_OFFSET + 16;
 /// Bytes of a slot: a page for the engine itself, then the handler's scratch memory.
 const SLOT_LEN: usize = 4096 + SCRATCH_LEN;
 /// Slots: how many handlers may wait at the same time. The file is sparse, unused ones cost nothing.
-const SLOTS: usize = 2048;
+const SLOTS: usize = 1024;
 /// Bytes of all slots.
 const DATA_LEN: usize = SLOT_LEN * SLOTS;
 
@@ -50,6 +50,12 @@ impl Trampoline {
     pub fn new(directory: &Path, abis: &'static [&'static dyn Abi]) -> Result<Trampoline, String> {
         let mend = "set FAKEROOT_TMPDIR to a directory on a filesystem that is writable and not mounted noexec";
         let failed = |error: io::Error| {
+            let mend = match error.raw_os_error() {
+                Some(libc::ENOMEM) => "raise the limit on address space (ulimit -v)",
+                Some(libc::EFBIG) => "raise the limit on file sizes (ulimit -f)",
+                Some(libc::EMFILE) => "raise the limit on open files (ulimit -n)",
+                _ => mend,
+            };
             format!("cannot use {} for the memory shared with the command: {error}; {mend}", directory.display())
         };
         let file = unnamed_file(directory).map_err(failed)?;
