@@ -85,6 +85,9 @@ impl Workload {
                     if *copy {
                         shell("exec cp -a tree copy")?;
                     }
+                    // What was written before must not be written out while this is measured.
+                    // SAFETY: a plain call.
+                    unsafe { libc::sync() };
                     sum += shell(script)?.1;
                     // By the same tool: pseudo remembers files and minds who touches them.
                     shell("exec rm -rf copy")?;
