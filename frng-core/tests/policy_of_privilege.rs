@@ -240,22 +240,6 @@ fn adjtimex_is_answered_with_the_true_state() {
 }
 
 #[test]
-fn priorities_are_pretended() {
-    let fooled = Fooled::new();
-    let process = libc::PRIO_PROCESS as u64;
-    assert_eq!(fooled.call(Sys::Setpriority, [process, 0, -20i64 as u64, 0, 0, 0]), Ok(0));
-    assert_eq!(fooled.call(Sys::Setpriority, [9, 0, 0, 0, 0, 0]), Err(Errno::EINVAL));
-    let one = [1i32];
-    let fifo = libc::SCHED_FIFO as u64;
-    assert_eq!(fooled.call(Sys::SchedSetscheduler, [0, fifo, pointer(&one), 0, 0, 0]), Ok(0));
-    assert_eq!(fooled.call(Sys::SchedSetscheduler, [0, fifo, BAD, 0, 0, 0]), Err(Errno::EFAULT));
-    assert_eq!(fooled.call(Sys::IoprioSet, [1, 0, 1 << 13, 0, 0, 0]), Ok(0));
-    fooled.become_user(1000, 1000);
-    assert_eq!(fooled.call(Sys::SchedSetscheduler, [0, fifo, pointer(&one), 0, 0, 0]), Err(Errno::EPERM));
-    assert_eq!(fooled.call(Sys::Setpriority, [process, 0, -20i64 as u64, 0, 0, 0]), Err(Errno::EACCES));
-}
-
-#[test]
 fn memory_that_is_not_there_cannot_be_locked() {
     let fooled = Fooled::new();
     let pages = 64 << 10;

@@ -15,6 +15,7 @@ pub mod odds;
 pub mod ownership;
 pub mod process;
 pub mod questions;
+pub mod scheduling;
 pub mod times;
 pub mod xattr;
 pub mod xattr_acl;
@@ -77,6 +78,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         xattr::CASES,
         xattr_acl::CASES,
         odds::CASES,
+        scheduling::CASES,
         frng_only::CASES,
     ]
     .into_iter()

@@ -18,9 +18,9 @@ page change the table and run `FRNG_WRITE_COVERAGE=1 cargo test -p frng-core cov
 **Real root is the oracle.** A program under frng is to see what it would see if it ran as root:
 
 1. What can be true without privilege is done: the call runs as it is, with the caller's own rights.
-2. What cannot be done, but is seen only by asking (owners, modes, device nodes, ids, capabilities, attributes), is remembered and told to
-   everybody who asks: the success, every later answer and every error are those of root's kernel.
-3. What cannot be done and would be seen outside of the command (the clock, the host's name, priorities, locked memory) is checked as root's
+2. What cannot be done, but is seen only by asking (owners, modes, device nodes, ids, capabilities, attributes, priorities), is remembered and
+   told to everybody who asks: the success, every later answer and every error are those of root's kernel.
+3. What cannot be done and would be seen outside of the command (the clock, the host's name, locked memory) is checked as root's
    kernel checks it, succeeds, and has no consequence. Later questions get the truth, which did not change.
 4. What would go around frng does not exist here: it fails with ENOSYS, for which programs have another way. A program's own seccomp filter,
    which would kill it for what frng makes it do, is pretended.
@@ -41,6 +41,7 @@ fn heading(theme: &str) -> String {
         "evasion" => "What would go around frng",
         "xattr" => "Extended attributes",
         "privileged" => "Other rights of root",
+        "schedule" => "Scheduling",
         "inode_flags" => "Inode flags",
         other => {
             let mut title = other.replace('_', " ");

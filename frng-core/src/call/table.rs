@@ -171,17 +171,24 @@ calls! {
     ClockSettime "clock_settime" (Int, In) Always, privileged::clock_settime, "accepted; the clock stays";
     Adjtimex "adjtimex" (In) Always, privileged::adjtimex, "accepted; answered with the true state of the clock";
     ClockAdjtime "clock_adjtime" (Int, In) Always, privileged::adjtimex, "accepted; answered with the true state of the clock";
-    Setpriority "setpriority" (Op, Pid, Int) Always, privileged::setpriority, "done if allowed, else accepted; getpriority tells the truth";
-    SchedSetscheduler "sched_setscheduler" (Pid, Int, In) Always, privileged::or_pretend, "done if allowed, else accepted; asking for it tells the truth";
-    SchedSetparam "sched_setparam" (Pid, In) Always, privileged::or_pretend, "done if allowed, else accepted; asking for it tells the truth";
-    SchedSetattr "sched_setattr" (Pid, In, Flags) Always, privileged::or_pretend, "done if allowed, else accepted; asking for it tells the truth";
-    IoprioSet "ioprio_set" (Op, Pid, Int) Always, privileged::or_pretend, "done if allowed, else accepted; asking for it tells the truth";
     Mlock "mlock" (In, Length) Always, privileged::mlock, "done up to the limit, accepted beyond";
     Mlock2 "mlock2" (In, Length, Flags) Always, privileged::mlock, "done up to the limit, accepted beyond";
     Mlockall "mlockall" (Flags) Always, privileged::mlock, "done up to the limit, accepted beyond; MCL_FUTURE is accepted and not done, later mappings would fail";
     Setrlimit "setrlimit" (Op, In) Always, privileged::setrlimit, "a raised hard limit is accepted and not done";
     Prlimit64 "prlimit64" (Pid, Op, In, Out) AnyBit(In, u64::MAX), privileged::prlimit, "a raised hard limit is accepted and not done, the soft limit then goes up to the old one; asking tells the truth";
     Ioctl "ioctl" (Fd, Op, Operand) OneOf(Op, policy::inode_flags::IOCTLS), inode_flags::ioctl, "FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR: the flags that need a capability (immutable, append-only, journal data) are accepted and neither set nor shown";
+
+    // Scheduling: policy/schedule.rs
+    Setpriority "setpriority" (Op, Pid, Int) Always, schedule::setpriority, "done if allowed, else remembered; of a process group or user only the calling thread, if it is its own (0), is remembered";
+    Getpriority "getpriority" (Op, Pid) Always, schedule::getpriority, "what is remembered, else the real one";
+    SchedSetscheduler "sched_setscheduler" (Pid, Int, In) Always, schedule::sched_setscheduler, "done if allowed, else remembered; the scheduler itself and /proc know the truth";
+    SchedGetscheduler "sched_getscheduler" (Pid) Always, schedule::sched_getscheduler, "what is remembered, else the real one";
+    SchedSetparam "sched_setparam" (Pid, In) Always, schedule::sched_setparam, "done if allowed, else remembered";
+    SchedGetparam "sched_getparam" (Pid, Out) Always, schedule::sched_getparam, "what is remembered, else the real one";
+    SchedSetattr "sched_setattr" (Pid, In, Flags) Always, schedule::sched_setattr, "done if allowed, else remembered, but for the utilization clamps; a pretended SCHED_DEADLINE reserves nothing and can fork";
+    SchedGetattr "sched_getattr" (Pid, Out, Length, Flags) Always, schedule::sched_getattr, "what is remembered, else the real one";
+    IoprioSet "ioprio_set" (Op, Pid, Int) Always, schedule::ioprio_set, "done if allowed, else remembered; of a process group or user only the calling thread, if it is its own (0), is remembered";
+    IoprioGet "ioprio_get" (Op, Pid) Always, schedule::ioprio_get, "what is remembered, else the real one";
 
     // Namespaces: policy/namespaces.rs
     Unshare "unshare" (Flags) Always, namespaces::enter, "runs as it is";

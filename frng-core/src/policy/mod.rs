@@ -28,6 +28,7 @@ mod posix_acl;
 pub mod privileged;
 pub mod process;
 pub mod questions;
+pub mod schedule;
 pub mod times;
 pub mod tools;
 mod tracee;
@@ -36,4 +37,5 @@ pub mod xattr;
 mod xattr_name;
 mod xattr_target;
 
+pub use schedule::Schedule;
 pub use tracee::{Answer, Outcome, PATH_MAX, Process, SCRATCH_LEN, Settings, Tracee, TraceeExt, UnknownOwner};

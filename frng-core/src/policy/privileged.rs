@@ -6,7 +6,7 @@
 
 use super::{Answer, Outcome, Tracee, TraceeExt};
 use crate::call::{Arg, Call, Sys, TraceeAddr};
-use crate::creds::{CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_NICE, CAP_SYS_RESOURCE, CAP_SYS_TIME};
+use crate::creds::{CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RESOURCE, CAP_SYS_TIME};
 use crate::errno::Errno;
 
 /// `__NEW_UTS_LEN`.
@@ -101,19 +101,6 @@ pub async fn adjtimex<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let state = tracee.run(call).await;
     tracee.write(timex, &modes)?;
     state.map(Answer::Value)
-}
-
-/// setpriority(2). `EACCES`: the priority is too high. `EPERM`: the process is another user's.
-pub async fn setpriority<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
-    let allowed = tracee.creds().has(CAP_SYS_NICE);
-    or_success(tracee, call, allowed, |errno| matches!(errno, Errno::EACCES | Errno::EPERM)).await
-}
-
-/// sched_setscheduler(2), sched_setparam(2), sched_setattr(2), ioprio_set(2).
-pub async fn or_pretend<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
-    let creds = tracee.creds();
-    let allowed = creds.has(CAP_SYS_NICE) || (call.sys == Sys::IoprioSet && creds.has(CAP_SYS_ADMIN));
-    or_success(tracee, call, allowed, |errno| errno == Errno::EPERM).await
 }
 
 /// mlock(2), mlock2(2), mlockall(2).

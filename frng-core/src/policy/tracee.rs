@@ -5,6 +5,7 @@ use crate::call::{Call, FileRef, Sys, TraceeAddr};
 use crate::creds::Creds;
 use crate::errno::Errno;
 use crate::lie::LieTable;
+use crate::policy::Schedule;
 use crate::stat::Statx;
 
 /// How a handler ends.
@@ -98,6 +99,13 @@ pub trait Tracee {
 
     /// Changes what is faked of the process.
     fn set_process(&self, process: Process);
+
+    /// What is pretended of the scheduling of another thread, or of this one, by the id that this one knows it by; 0 is
+    /// this one. `None` if it is not traced, or if the engine cannot tell.
+    fn schedule(&self, tid: i32) -> Option<Schedule>;
+
+    /// Changes what is pretended of the scheduling of a thread for which [`Tracee::schedule`] has an answer.
+    fn set_schedule(&self, tid: i32, schedule: Schedule);
 
     /// Issues a call in the tracee's name. The first one of a handler takes the place of the program's own
     /// call (so it may block and be interrupted like it); the others must not block.

@@ -40,6 +40,13 @@ pub fn view(tid: i32) -> View {
     }
 }
 
+/// Whether a thread knows the others by the same numbers as we do: whether it is in our pid namespace.
+pub fn knows_our_numbers(tid: i32) -> bool {
+    static OURS: OnceLock<Option<(u64, u64)>> = OnceLock::new();
+    let ours = OURS.get_or_init(|| identity("/proc/self/ns/pid"));
+    ours.is_some() && identity(&format!("/proc/{tid}/ns/pid")) == *ours
+}
+
 /// Device and inode number behind a path.
 fn identity(path: &str) -> Option<(u64, u64)> {
     let metadata = std::fs::metadata(path).ok()?;

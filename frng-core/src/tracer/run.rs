@@ -22,7 +22,7 @@ use crate::creds::Creds;
 use crate::errno::Errno;
 use crate::lie::LieTable;
 use crate::log::Log;
-use crate::policy::{Answer, Outcome, PATH_MAX, Process, TraceeExt};
+use crate::policy::{Answer, Outcome, PATH_MAX, Process, Schedule, TraceeExt};
 use crate::state::Table;
 
 /// What a tracee is doing between two stops.
@@ -152,6 +152,7 @@ impl Tracer {
                 settings: Rc::new(attach.settings),
                 groups: Rc::from([0]),
                 process: Rc::new(Cell::new(Process { umask: umask_of(attach.pid), dumpable: 1 })),
+                schedule: Schedule::default(),
                 view: Rc::new(Cell::new(lookup::view(attach.pid))),
             };
             let ids = (attach.pid, attach.pid, 0);
@@ -406,7 +407,8 @@ impl Tracer {
         let same_process = ptrace::same_process(tracked.thread.tgid, child);
         let thread = Rc::clone(&tracked.thread);
         let (every_open, ready) = (tracked.every_open, tracked.ready);
-        let start = thread.inheritance(same_process);
+        let mut start = thread.inheritance(same_process);
+        start.schedule = start.schedule.of_child();
         if !same_process {
             start.view.set(lookup::view(child));
         }

@@ -15,7 +15,7 @@ use crate::arch::Abi;
 use crate::call::{FileRef, Sys, TraceeAddr};
 use crate::creds::Creds;
 use crate::errno::Errno;
-use crate::policy::{Process, Settings, Tracee};
+use crate::policy::{Process, Schedule, Settings, Tracee};
 use crate::stat::{STATX_WANTED, Statx};
 use crate::state::Table;
 
@@ -52,6 +52,7 @@ pub struct Thread {
     pub(super) creds: Cell<Creds>,
     pub(super) groups: RefCell<Rc<[u32]>>,
     pub(super) process: Rc<Cell<Process>>,
+    schedule: Cell<Schedule>,
     pub(super) view: Rc<Cell<lookup::View>>,
     pub(super) world: Rc<World>,
     pub(super) abi: Cell<&'static AbiTable>,
@@ -70,6 +71,8 @@ pub struct Start {
     pub groups: Rc<[u32]>,
     /// What is faked of its process.
     pub process: Rc<Cell<Process>>,
+    /// What is pretended of its scheduling.
+    pub schedule: Schedule,
     /// Whether its paths mean the same here.
     pub view: Rc<Cell<lookup::View>>,
 }
@@ -87,6 +90,7 @@ impl Thread {
             creds: Cell::new(start.creds),
             groups: RefCell::new(start.groups),
             process: start.process,
+            schedule: Cell::new(start.schedule),
             view: start.view,
             world,
             abi: Cell::new(abi),
@@ -106,8 +110,21 @@ impl Thread {
             creds: self.creds.get(),
             groups: Rc::clone(&self.groups.borrow()),
             process: share(&self.process),
+            schedule: self.schedule.get(),
             view: if same_process { Rc::clone(&self.view) } else { Rc::new(Cell::new(self.view.get())) },
         }
+    }
+
+    /// Looks at a tracee by the id that this one knows it by; 0 is this one.
+    fn look_at<R>(&self, tid: i32, look: impl FnOnce(&Thread) -> R) -> Option<R> {
+        if tid == 0 {
+            return Some(look(self));
+        }
+        if !lookup::knows_our_numbers(self.tid) {
+            return None;
+        }
+        let other = self.world.threads.borrow().get(&tid)?.upgrade()?;
+        Some(look(&other))
     }
 
     /// What the handler waits for now.
@@ -184,12 +201,7 @@ impl Tracee for Thread {
     }
 
     fn creds_of(&self, tid: i32) -> Option<Creds> {
-        // In another pid namespace the number is another thread's.
-        if self.view.get() != lookup::View::Same {
-            return None;
-        }
-        let other = self.world.threads.borrow().get(&tid)?.upgrade()?;
-        Some(other.creds.get())
+        self.look_at(tid, |other| other.creds.get())
     }
 
     fn set_creds(&self, creds: Creds) {
@@ -217,6 +229,14 @@ impl Tracee for Thread {
 
     fn set_process(&self, process: Process) {
         self.process.set(process);
+    }
+
+    fn schedule(&self, tid: i32) -> Option<Schedule> {
+        self.look_at(tid, |other| other.schedule.get())
+    }
+
+    fn set_schedule(&self, tid: i32, schedule: Schedule) {
+        self.look_at(tid, |other| other.schedule.set(schedule));
     }
 
     async fn syscall(&self, sys: Sys, args: [u64; 6]) -> Result<u64, Errno> {

@@ -12,7 +12,7 @@ use frng_core::call::{Call, FileRef, Sys, TraceeAddr, table};
 use frng_core::creds::{Creds, Ids};
 use frng_core::errno::Errno;
 use frng_core::inode::InodeId;
-use frng_core::policy::{Answer, Process, SCRATCH_LEN, Settings, Tracee, UnknownOwner};
+use frng_core::policy::{Answer, Process, SCRATCH_LEN, Schedule, Settings, Tracee, UnknownOwner};
 use frng_core::stat::{STATX_WANTED, Statx};
 use frng_core::state::Table;
 use zerocopy::{FromZeros, IntoBytes};
@@ -27,6 +27,7 @@ pub struct Fooled {
     creds: Cell<Creds>,
     groups: RefCell<Vec<u32>>,
     process: Cell<Process>,
+    schedule: Cell<Schedule>,
     scratch: RefCell<Box<[u8; SCRATCH_LEN]>>,
     /// Calls that the handlers issued; each would be a stop.
     issued: Cell<usize>,
@@ -58,6 +59,7 @@ impl Fooled {
             creds: Cell::new(Creds::root(40)),
             groups: RefCell::default(),
             process: Cell::new(Process { umask: 0o022, dumpable: 1 }),
+            schedule: Cell::default(),
             scratch: RefCell::new(Box::new([0xaa; SCRATCH_LEN])),
             issued: Cell::new(0),
             directory,
@@ -258,6 +260,15 @@ impl Tracee for Fooled {
         self.process.set(process);
     }
 
+    fn schedule(&self, tid: i32) -> Option<Schedule> {
+        // SAFETY: a plain system call.
+        (tid == 0 || tid == unsafe { libc::gettid() }).then(|| self.schedule.get())
+    }
+
+    fn set_schedule(&self, _: i32, schedule: Schedule) {
+        self.schedule.set(schedule);
+    }
+
     async fn syscall(&self, sys: Sys, args: [u64; 6]) -> Result<u64, Errno> {
         self.issued.set(self.issued.get() + 1);
         issue(sys, args)
@@ -359,8 +370,15 @@ const NUMBERS: &[(u32, Sys)] = &[
     (libc::SYS_settimeofday as u32, Sys::Settimeofday),
     (libc::SYS_adjtimex as u32, Sys::Adjtimex),
     (libc::SYS_setpriority as u32, Sys::Setpriority),
+    (libc::SYS_getpriority as u32, Sys::Getpriority),
     (libc::SYS_sched_setscheduler as u32, Sys::SchedSetscheduler),
+    (libc::SYS_sched_getscheduler as u32, Sys::SchedGetscheduler),
+    (libc::SYS_sched_setparam as u32, Sys::SchedSetparam),
+    (libc::SYS_sched_getparam as u32, Sys::SchedGetparam),
+    (libc::SYS_sched_setattr as u32, Sys::SchedSetattr),
+    (libc::SYS_sched_getattr as u32, Sys::SchedGetattr),
     (libc::SYS_ioprio_set as u32, Sys::IoprioSet),
+    (libc::SYS_ioprio_get as u32, Sys::IoprioGet),
     (libc::SYS_mlock as u32, Sys::Mlock),
     (libc::SYS_mlockall as u32, Sys::Mlockall),
     (libc::SYS_msync as u32, Sys::Msync),
