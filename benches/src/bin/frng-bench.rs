@@ -12,7 +12,8 @@ Usage: frng-bench [--rounds N] [--only TEXT]
 
 Measures native, frng's engines and every installed peer (fakeroot, pseudo, proot) side by side and prints the medians
 of N rounds (default 5) as a Markdown table; with --only the rows with TEXT in their title. Everything runs as an unprivileged user, also when started by root.
-frng is taken from this program's own directory.
+frng is taken from this program's own directory. The scratch directory is made in TMPDIR: in a tmpfs, TMPDIR=/dev/shm say,
+cp and rm do not measure the disk.
 ";
 
 fn main() -> ExitCode {
