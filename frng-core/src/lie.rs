@@ -54,8 +54,8 @@ pub struct Kinds {
 
 /// The table of lies. All methods take `&self`: an implementation may be shared by many threads.
 ///
-/// A lie found under the same device and inode number but with another birth time is stale: it is dropped and
-/// not returned.
+/// A lie found under the same device and inode number but with another birth time is about another inode: it is neither
+/// returned nor changed, and dropped if that inode is the older one.
 pub trait LieTable {
     /// The lie about this inode.
     fn get(&self, inode: &InodeId) -> Option<Lie>;

@@ -1,7 +1,6 @@
 //! The table of lies of a daemon.
 
 use std::cell::RefCell;
-use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
 
 use super::record::{Record, Xattrs};
@@ -59,23 +58,22 @@ impl Entry {
 }
 
 impl Inner {
-    /// Runs `change` on the entry about an inode, if there is one, and keeps [`Kinds`] true. A stale entry is
-    /// dropped first.
+    /// Runs `change` on the entry about an inode, if there is one, and keeps [`Kinds`] true. An entry about another
+    /// inode of the same number stays: a handler may be late, and speak of an inode that is gone.
     fn change<R>(&mut self, inode: &InodeId, change: impl FnOnce(&mut Entry) -> R) -> Option<R> {
-        let Slot::Occupied(mut slot) = self.entries.entry(inode.key()) else {
-            return None;
-        };
-        let before = slot.get().kinds();
+        let entry = self.entries.get_mut(&inode.key()).filter(|entry| entry.is_about(inode.birth))?;
+        self.kinds.subtract(&entry.kinds());
+        let result = change(entry);
+        self.kinds.add(&entry.kinds());
         self.changed = true;
-        if !slot.get().is_about(inode.birth) {
-            slot.remove();
-            self.kinds.subtract(&before);
-            return None;
-        }
-        let result = change(slot.get_mut());
-        self.kinds.subtract(&before);
-        self.kinds.add(&slot.get().kinds());
         Some(result)
+    }
+
+    fn remove(&mut self, key: InodeKey) {
+        if let Some(old) = self.entries.remove(&key) {
+            self.kinds.subtract(&old.kinds());
+            self.changed = true;
+        }
     }
 
     fn insert(&mut self, key: InodeKey, entry: Entry) {
@@ -158,17 +156,15 @@ impl Table {
         self.inner.borrow().changed
     }
 
-    /// Reads an entry; `None` if there is none or it is stale.
+    /// Reads an entry; `None` if there is none about this inode. One about an older inode is dropped.
     fn look<R>(&self, inode: &InodeId, look: impl FnOnce(&Entry) -> R) -> Option<R> {
-        let found = match self.inner.borrow().entries.get(&inode.key()) {
-            None => return None,
-            Some(entry) if entry.is_about(inode.birth) => Some(look(entry)),
-            Some(_) => None,
-        };
-        if found.is_none() {
-            self.forget(inode);
+        match self.inner.borrow().entries.get(&inode.key())? {
+            entry if entry.is_about(inode.birth) => return Some(look(entry)),
+            entry if entry.birth > inode.birth => return None,
+            _ => {}
         }
-        found
+        self.inner.borrow_mut().remove(inode.key());
+        None
     }
 }
 
@@ -191,9 +187,8 @@ impl LieTable for Table {
 
     fn forget(&self, inode: &InodeId) {
         let mut inner = self.inner.borrow_mut();
-        if let Some(old) = inner.entries.remove(&inode.key()) {
-            inner.kinds.subtract(&old.kinds());
-            inner.changed = true;
+        if inner.entries.get(&inode.key()).is_some_and(|entry| entry.is_about(inode.birth)) {
+            inner.remove(inode.key());
         }
     }
 
@@ -290,6 +285,7 @@ mod tests {
         assert_eq!(table.xattr(&inode(7, Some(2)), b"user.a", &mut |_| ()), Err(Errno::ENODATA));
         assert_eq!(table.kinds(), Kinds { all: 1, ..Kinds::default() });
         assert_eq!(set_xattr(&table, &inode(7, Some(3)), b"user.a", b"b"), Err(Errno::ENODATA));
+        assert_eq!(table.get(&inode(7, Some(3))), None);
         assert_eq!(table.kinds().all, 0);
     }
 
@@ -321,6 +317,18 @@ mod tests {
         assert_eq!(table.records().len(), 1);
         assert_eq!(table.remove_xattr(&id, b"user.a"), Ok(()));
         assert_eq!(table.remove_xattr(&id, b"user.a"), Err(Errno::ENODATA));
+    }
+
+    #[test]
+    fn what_comes_late_about_a_deleted_inode_leaves_the_next_of_its_number_alone() {
+        let table = Table::new();
+        let (old, new) = (inode(1, Some(1)), inode(1, Some(2)));
+        table.put(&old, file(3)).unwrap();
+        table.put(&new, file(7)).unwrap();
+        table.orphan(&old);
+        table.forget(&old);
+        assert_eq!(table.get(&old), None);
+        assert_eq!((table.get(&new), table.kinds().orphans), (Some(file(7)), 0));
     }
 
     #[test]
