@@ -153,9 +153,9 @@ fn sigalrm_lists_the_tracees_in_the_log() {
 const PROBE: &str = "for p in /proc/[0-9]*; do
     [ \"$(readlink $p/exe)\" = \"$(command -v frng)\" ] || continue
     echo $(readlink $p/cwd $p/fd/0) $(ls -l $p/fd | grep -c mark)
-    set -- $(cat $p/stat) $(ps -o sid=,pgid= -p $$)
-    [ $6 = ${53} ] && echo same session
-    [ $5 = ${54} ] && echo same group
+    set -- $(cat $p/stat) $(cat /proc/$$/stat)
+    [ $6 = ${58} ] && echo same session
+    [ $5 = ${57} ] && echo same group
 done; exit 0";
 
 #[test]

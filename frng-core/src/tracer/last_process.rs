@@ -16,6 +16,13 @@ pub const FIRST: i32 = 1;
 #[derive(Default)]
 pub struct Ending(HashSet<i32>);
 
+impl Ending {
+    /// This id is that of no ending thread any more: the thread has ended, or another one has taken its id over by exec.
+    pub(super) fn forget(&mut self, tid: i32) {
+        self.0.remove(&tid);
+    }
+}
+
 impl Tracer {
     /// A thread is about to end. If it is the last one of the first process, ends all other tracees and asks `idle`, which
     /// saves the state.

@@ -240,6 +240,7 @@ impl Tracer {
     pub(super) fn handle(&mut self, tid: i32, event: Event) {
         if event == Event::Ended {
             self.early.remove(&tid);
+            self.ending.forget(tid);
             self.remove(tid);
             return;
         }
@@ -463,6 +464,7 @@ impl Tracer {
                 self.insert(tracked);
             }
         }
+        self.ending.forget(tid);
         let abis = self.abis;
         let tracked = self.tracked(tid)?;
         tracked.flight = None;
