@@ -8,6 +8,7 @@ mod cpu;
 mod doorbell;
 mod exec;
 mod flight;
+mod foundlings;
 mod last_process;
 mod lookup;
 mod orphans;

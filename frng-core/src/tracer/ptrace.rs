@@ -258,6 +258,21 @@ pub fn peek_end() -> io::Result<Option<i32>> {
     }
 }
 
+/// Whether [`wait`] would have to wait.
+pub fn is_quiet() -> bool {
+    // SAFETY: the structure holds integers and addresses; all zeros is a value of it.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let options = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::WNOHANG | libc::__WALL;
+    // SAFETY: `info` is live. It stays zero if there is no event.
+    unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) == 0 && info.si_pid() == 0 }
+}
+
+/// Whether there is a thread of this id, be it one that has ended and is not reaped yet.
+pub fn exists(tid: i32) -> bool {
+    // SAFETY: a plain system call; signal 0 is none.
+    unsafe { libc::kill(tid, 0) == 0 }
+}
+
 /// Kills a tracee that can no longer be fooled.
 pub fn kill(tid: i32) {
     // SAFETY: a plain system call.

@@ -38,27 +38,29 @@ enum Phase {
 }
 
 /// A tracee and what the tracer knows of it.
-struct Tracked {
-    thread: Rc<Thread>,
+pub(super) struct Tracked {
+    pub(super) thread: Rc<Thread>,
     phase: Phase,
     flight: Option<Flight>,
     /// A call that is issued once more, to run as it is.
     let_through: Option<Origin>,
     /// Its filter stops at every open.
-    every_open: bool,
+    pub(super) every_open: bool,
     /// Its memory has the trampoline.
-    ready: bool,
+    pub(super) ready: bool,
 }
 
 /// The tracer of a daemon. Must be used on one thread: the kernel ties tracees to it.
 pub struct Tracer {
     abis: &'static [AbiTable],
     world: Rc<World>,
-    log: Log,
+    pub(super) log: Log,
     orders: Orders,
     tracked: HashMap<i32, Tracked>,
     /// First stops of threads whose maker has not yet told of them.
-    early: HashMap<i32, Event>,
+    pub(super) early: HashMap<i32, Event>,
+    /// The tracee that has ended last.
+    pub(super) last_ended: Option<Tracked>,
     follower: Follower,
     sweeper: Sweeper,
     pub(super) ending: Ending,
@@ -87,6 +89,7 @@ impl Tracer {
             orders,
             tracked: HashMap::new(),
             early: HashMap::new(),
+            last_ended: None,
             follower: Follower::default(),
             sweeper: Sweeper::default(),
             ending: Ending::default(),
@@ -99,6 +102,9 @@ impl Tracer {
     pub fn run(&mut self, idle: &mut dyn FnMut() -> bool) {
         loop {
             self.obey_orders();
+            if !self.early.is_empty() && (self.tracked.is_empty() || ptrace::is_quiet()) {
+                self.adopt_foundlings();
+            }
             if self.tracked.is_empty() {
                 if idle() {
                     return;
@@ -241,7 +247,11 @@ impl Tracer {
         if event == Event::Ended {
             self.early.remove(&tid);
             self.ending.forget(tid);
-            self.remove(tid);
+            if let Some(mut tracked) = self.remove(tid) {
+                tracked.flight = None;
+                tracked.thread.release_slot();
+                self.last_ended = Some(tracked);
+            }
             return;
         }
         if !self.tracked.contains_key(&tid) && event != Event::Exec {
@@ -404,22 +414,29 @@ impl Tracer {
 
     fn handle_fork(&mut self, tid: i32) -> Result<(), Gone> {
         let child = ptrace::event_message(tid)? as i32;
-        let tracked = self.tracked(tid)?;
-        let same_process = ptrace::same_process(tracked.thread.tgid, child);
-        let thread = Rc::clone(&tracked.thread);
-        let (every_open, ready) = (tracked.every_open, tracked.ready);
-        let mut start = thread.inheritance(same_process);
+        // One that was killed may be reaped already.
+        if !self.tracked.contains_key(&child) && ptrace::exists(child) {
+            let tracked = self.tracked(tid)?;
+            let same_process = ptrace::same_process(tracked.thread.tgid, child);
+            let (thread, every_open, ready) = (Rc::clone(&tracked.thread), tracked.every_open, tracked.ready);
+            self.take_on(child, &thread, same_process, every_open, ready);
+        }
+        self.resume(tid, 0)
+    }
+
+    /// Tracks a new thread that `maker` has made.
+    pub(super) fn take_on(&mut self, child: i32, maker: &Thread, same_process: bool, every_open: bool, ready: bool) {
+        let mut start = maker.inheritance(same_process);
         start.schedule = start.schedule.of_child();
         if !same_process {
             start.view.set(lookup::view(child));
         }
-        let tgid = if same_process { thread.tgid } else { child };
-        self.track((child, tgid, thread.tgid), thread.engine, start, thread.abi.get(), every_open, ready);
+        let tgid = if same_process { maker.tgid } else { child };
+        self.track((child, tgid, maker.tgid), maker.engine, start, maker.abi.get(), every_open, ready);
         // The order of the two stops is not defined.
         if let Some(event) = self.early.remove(&child) {
             self.handle(child, event);
         }
-        self.resume(tid, 0)
     }
 
     /// The first stop of a new thread, the end of a group-stop, or an interruption.
