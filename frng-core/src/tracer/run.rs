@@ -373,6 +373,10 @@ impl Tracer {
                     self.log_call(&thread, &origin.call, outcome);
                 }
                 self.watch_devices();
+                if self.every_open && self.tracked(tid)?.lacks_filter() {
+                    // It was interrupted while the handler had a call under way, when a filter could not be added.
+                    ptrace::interrupt(tid);
+                }
                 let leaders = self.tracked.values().map(|tracked| tracked.thread.tgid);
                 self.sweeper.sweep(&self.world.table, leaders);
             }
@@ -406,7 +410,7 @@ impl Tracer {
         }
         self.every_open = true;
         for (tid, tracked) in &self.tracked {
-            if !tracked.every_open && tracked.ready && tracked.thread.engine == Engine::Seccomp {
+            if tracked.lacks_filter() {
                 ptrace::interrupt(*tid);
             }
         }
@@ -444,7 +448,7 @@ impl Tracer {
         let late_filter = self.every_open;
         let tracked = self.tracked(tid)?;
         let idle = matches!(tracked.phase, Phase::Running) && tracked.flight.is_none();
-        if late_filter && idle && tracked.ready && !tracked.every_open && tracked.thread.engine == Engine::Seccomp {
+        if late_filter && idle && tracked.lacks_filter() {
             tracked.every_open = true;
             let thread = Rc::clone(&tracked.thread);
             tracked.flight = Some(Flight::outside(Box::pin(async move {
@@ -521,6 +525,11 @@ impl Tracer {
 }
 
 impl Tracked {
+    /// Whether its filter lets plain opens through, and another one can be added.
+    fn lacks_filter(&self) -> bool {
+        !self.every_open && self.ready && self.thread.engine == Engine::Seccomp
+    }
+
     /// The same tracee under another id.
     fn renamed(self, tid: i32, world: &Rc<World>) -> Tracked {
         let old = &self.thread;
