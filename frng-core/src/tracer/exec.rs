@@ -35,11 +35,14 @@ impl From<std::io::Error> for Failure {
     }
 }
 
+/// Bytes of the smallest page of any CPU.
+const PAGE: u64 = 4096;
+
 /// A program whose first instructions are replaced for the moment.
 pub struct Bootstrap {
     memory: File,
     registers: Registers,
-    pc: u64,
+    begin: u64,
     original: Vec<u8>,
 }
 
@@ -63,11 +66,18 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable]) -> Result<Bootstrap, 
         .map_err(|errno| Failure::Cannot(format!("its auxv cannot be changed: {errno}")))?;
     let memory = OpenOptions::new().read(true).write(true).open(format!("/proc/{}/mem", thread.tid))?;
     let code = thread.world.trampoline.bootstrap(abi.abi());
+    // All of it in the page of the first instruction: behind that may be nothing.
     let pc = abi.abi().pc(&registers);
+    let begin = pc.min((pc | (PAGE - 1)).saturating_sub(code.len() as u64 - 1));
     let mut original = vec![0; code.len()];
-    memory.read_exact_at(&mut original, pc)?;
-    memory.write_all_at(&code, pc)?;
-    Ok(Bootstrap { memory, registers, pc, original })
+    memory.read_exact_at(&mut original, begin)?;
+    memory.write_all_at(&code, begin)?;
+    if begin != pc {
+        let mut registers = registers;
+        abi.abi().set_pc(&mut registers, begin);
+        ptrace::set_registers(thread.tid, &registers)?;
+    }
+    Ok(Bootstrap { memory, registers, begin, original })
 }
 
 impl Bootstrap {
@@ -76,7 +86,7 @@ impl Bootstrap {
         if let Err(errno) = Errno::from_raw(result) {
             return Err(Failure::Cannot(format!("the trampoline cannot be mapped: {errno}")));
         }
-        self.memory.write_all_at(&self.original, self.pc)?;
+        self.memory.write_all_at(&self.original, self.begin)?;
         ptrace::set_registers(tid, &self.registers)?;
         Ok(())
     }
