@@ -2,7 +2,7 @@
 //!
 //! A path means the same to the daemon as to a tracee as long as both see the same mounts and the same root, the
 //! resolution starts at the tracee's own directory (by `/proc/TID`), and it does not pass through a link of
-//! procfs that depends on who looks. Where that is not certain the answer is `None` and the tracee
+//! procfs that depends on who looks (where it fails: through no symbolic link to another mount at all). Where that is not certain the answer is `None` and the tracee
 //! itself is made to ask.
 
 use std::ffi::{CStr, CString};
@@ -26,8 +26,10 @@ pub enum View {
     Foreign,
 }
 
-/// `RESOLVE_NO_MAGICLINKS` (`include/uapi/linux/openat2.h`).
+/// `RESOLVE_*` (`include/uapi/linux/openat2.h`).
+const RESOLVE_NO_XDEV: u64 = 0x01;
 const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
+const RESOLVE_NO_SYMLINKS: u64 = 0x04;
 
 /// Compares mount namespace and root of a process with our own.
 pub fn view(tid: i32) -> View {
@@ -87,23 +89,34 @@ fn by_path(thread: &Thread, file: FileRef, path: &[u8]) -> Option<Result<Statx, 
     let base = if path.starts_with(b"/") { None } else { Some(open_base(thread, file.dirfd)?) };
     let base_fd = base.as_ref().map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd);
     let path = CString::new(path).ok()?;
-    let opened = match open_path(base_fd, &path, follow) {
+    let opened = match open_path(base_fd, &path, follow, RESOLVE_NO_MAGICLINKS) {
         Ok(opened) => opened,
-        Err(error) => return certain_error(error, path.as_bytes()),
+        Err(error) => {
+            let errno = error.raw_os_error()?;
+            let again =
+                |resolve| open_path(base_fd, &path, follow, resolve).err().and_then(|error| error.raw_os_error());
+            let certain = is_the_tracees(errno, path.as_bytes())
+                && !base.as_ref().is_some_and(is_in_procfs)
+                && (again(RESOLVE_NO_XDEV) == Some(errno) || again(RESOLVE_NO_SYMLINKS) == Some(errno));
+            return certain.then_some(Err(Errno(errno)));
+        }
     };
     let stat = statx(opened.as_raw_fd(), c"", libc::AT_EMPTY_PATH | (file.flags & libc::AT_STATX_SYNC_TYPE)).ok()?;
     // Links named `self` in procfs lead each process somewhere else.
     if (stat.dev_major, stat.dev_minor) == proc_device()? { None } else { Some(Ok(stat)) }
 }
 
-/// An error that the tracee would get as well. `ELOOP` may be our own refusal of magic links.
-fn certain_error(error: io::Error, path: &[u8]) -> Option<Result<Statx, Errno>> {
-    let through_proc = path.windows(4).any(|part| part == b"proc") || path.starts_with(b"/dev/");
-    match error.raw_os_error()? {
-        errno @ (libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG | libc::EACCES) if !through_proc => {
-            Some(Err(Errno(errno)))
-        }
-        _ => None,
+/// Whether the tracee would get this error as well, if no symbolic link led into procfs on the way. `ELOOP` may be our own
+/// refusal of magic links.
+fn is_the_tracees(errno: i32, path: &[u8]) -> bool {
+    let names_proc = path.windows(4).any(|part| part == b"proc");
+    matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG | libc::EACCES) && !names_proc
+}
+
+fn is_in_procfs(directory: &OwnedFd) -> bool {
+    match statx(directory.as_raw_fd(), c"", libc::AT_EMPTY_PATH) {
+        Ok(stat) => proc_device().is_none_or(|device| device == (stat.dev_major, stat.dev_minor)),
+        Err(_) => true,
     }
 }
 
@@ -115,12 +128,12 @@ fn open_base(thread: &Thread, dirfd: i32) -> Option<OwnedFd> {
     (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-fn open_path(base: i32, path: &CStr, follow: bool) -> io::Result<OwnedFd> {
+fn open_path(base: i32, path: &CStr, follow: bool, resolve: u64) -> io::Result<OwnedFd> {
     let no_follow = if follow { 0 } else { libc::O_NOFOLLOW };
     // SAFETY: the structure holds integers only; all zeros is a value of it.
     let mut how: libc::open_how = unsafe { std::mem::zeroed() };
     how.flags = (libc::O_PATH | libc::O_CLOEXEC | no_follow) as u64;
-    how.resolve = RESOLVE_NO_MAGICLINKS;
+    how.resolve = resolve;
     // SAFETY: `path` is a terminated string and `how` has the size given.
     let fd =
         unsafe { libc::syscall(libc::SYS_openat2, base, path.as_ptr(), &raw const how, size_of::<libc::open_how>()) };
