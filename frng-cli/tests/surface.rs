@@ -120,6 +120,9 @@ fn state_files_that_cannot_be_used_are_refused_and_left_alone() {
     scratch.file("good.sock", "precious");
     run("good").failed(&["good.sock", "not a socket"]);
     assert_eq!(fs::read(scratch.path("good.sock")).unwrap(), b"precious");
+    scratch.file("new.sock", "precious");
+    run("new").failed(&["new.sock", "not a socket"]);
+    assert!(!scratch.path("new").exists());
     scratch.wait_for_the_daemon_to_end();
 }
 

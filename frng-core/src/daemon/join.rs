@@ -99,13 +99,21 @@ fn find(options: &Options, path: &Path) -> Result<Reserved, String> {
                 }
             }
             Err(error) if error.raw_os_error() == Some(libc::ENOTSOCK) => {
-                return Err(in_the_way(&state));
+                return Err(leave(&state, in_the_way(&state)));
             }
             Err(error) => {
-                return Err(format!("cannot connect to {}: {}", socket_path(&state), reason(&error)));
+                return Err(leave(&state, format!("cannot connect to {}: {}", socket_path(&state), reason(&error))));
             }
         }
     }
+}
+
+/// Undoes the opening of a state file, if nobody else uses it; returns why.
+fn leave(state: &StateFile, why: String) -> String {
+    if state.lock() == Ok(Locking::Locked) {
+        state.abandon();
+    }
+    why
 }
 
 /// Starts a daemon, for a state file that we have locked or for this invocation alone.
