@@ -55,7 +55,7 @@ pub struct Creds {
 impl Creds {
     /// What root's login shell has. `last_cap` is the kernel's `/proc/sys/kernel/cap_last_cap`.
     pub const fn root(last_cap: u32) -> Creds {
-        let full = if last_cap >= 63 { u64::MAX } else { (1 << (last_cap + 1)) - 1 };
+        let full = all_caps(last_cap);
         Creds {
             uid: Ids::all(0),
             gid: Ids::all(0),
@@ -70,6 +70,11 @@ impl Creds {
     pub const fn has(&self, cap: u32) -> bool {
         self.caps.effective & (1 << cap) != 0
     }
+}
+
+/// The mask of all capabilities up to `last_cap`.
+pub const fn all_caps(last_cap: u32) -> u64 {
+    if last_cap >= 63 { u64::MAX } else { (1 << (last_cap + 1)) - 1 }
 }
 
 macro_rules! caps {

@@ -262,7 +262,7 @@ impl Step {
                 return Ok(old.gid.fs.into());
             }
             Step::Capset { effective, permitted, inheritable } => {
-                let valid = |set: u64| set & capability_rules::all(last_cap);
+                let valid = |set: u64| set & frng_core::creds::all_caps(last_cap);
                 capability_rules::capset(&old, valid(effective), valid(permitted), valid(inheritable))
             }
             Step::KeepCaps(keep) => capability_rules::set_keep_caps(&old, keep),

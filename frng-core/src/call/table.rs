@@ -3,8 +3,10 @@
 use super::{Arg::*, Call, Row, Stop};
 use crate::policy::{self, Outcome, Tracee};
 
-/// `O_CREAT | __O_TMPFILE` (`include/uapi/asm-generic/fcntl.h`): an open with one of these may make an inode.
-pub const MAY_CREATE: u64 = 0o100 | 0o20000000;
+/// `__O_TMPFILE` (`include/uapi/asm-generic/fcntl.h`), without the `O_DIRECTORY` that `O_TMPFILE` has besides.
+pub const TMPFILE: u64 = 0o20000000;
+/// An open with one of these flags may make an inode.
+pub const MAY_CREATE: u64 = libc::O_CREAT as u64 | TMPFILE;
 
 macro_rules! calls {
     ($($sys:ident $name:literal ($($arg:ident),*) $stop:expr, $theme:ident :: $handler:ident, $note:literal;)*) => {

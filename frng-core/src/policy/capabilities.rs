@@ -5,7 +5,7 @@ pub mod rules;
 use super::identity::change;
 use super::{Answer, Outcome, Tracee};
 use crate::call::{Arg, Call, Sys, TraceeAddr};
-use crate::creds::Caps;
+use crate::creds::{Caps, all_caps};
 use crate::errno::Errno;
 
 /// `_LINUX_CAPABILITY_VERSION_1`: sets of 32 bits.
@@ -77,7 +77,7 @@ pub async fn capset<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     }
     let mut bytes = [0; DATA_MAX];
     tracee.read(TraceeAddr(call.nth(Arg::In, 1)), bytes.get_mut(..len).unwrap_or_default())?;
-    let valid = rules::all(tracee.settings().last_cap);
+    let valid = all_caps(tracee.settings().last_cap);
     let [effective, permitted, inheritable] = decode(&bytes).map(|set| set & valid);
     change(tracee, rules::capset(&tracee.creds(), effective, permitted, inheritable))
 }

@@ -5,14 +5,16 @@ pub mod auxv;
 pub mod file_caps;
 pub mod rules;
 
+use super::file_capability::MAX_LEN;
 use super::identity::SUID_DUMPABLE;
+use super::xattr_name::CAPABILITY;
 use super::{Process, Tracee, TraceeExt, view};
 use crate::call::TraceeAddr;
 use crate::creds::Creds;
 use crate::errno::Errno;
 use crate::lie::LieTable;
 use crate::stat::Statx;
-use file_caps::{FileCaps, XATTR_LEN, XATTR_NAME};
+use file_caps::FileCaps;
 use rules::File;
 
 /// Changes the faked credentials as an exec of `file` does, and has the auxv at the new program's stack pointer
@@ -31,7 +33,7 @@ use rules::File;
 pub fn after_exec<T: Tracee>(
     tracee: &T,
     file: Option<&Statx>,
-    real_capability: &mut dyn FnMut(&mut [u8; XATTR_LEN]) -> Option<usize>,
+    real_capability: &mut dyn FnMut(&mut [u8; MAX_LEN]) -> Option<usize>,
     stack: TraceeAddr,
 ) -> Result<(), Errno> {
     let old = tracee.creds();
@@ -61,11 +63,11 @@ fn file_capabilities_matter(old: &Creds, file: &File) -> bool {
 fn file_capabilities<T: Tracee>(
     tracee: &T,
     real: &Statx,
-    real_capability: &mut dyn FnMut(&mut [u8; XATTR_LEN]) -> Option<usize>,
+    real_capability: &mut dyn FnMut(&mut [u8; MAX_LEN]) -> Option<usize>,
 ) -> Option<FileCaps> {
-    let mut value = [0; XATTR_LEN];
+    let mut value = [0; MAX_LEN];
     let mut have = 0;
-    let lie = tracee.lies().xattr(&real.id(), XATTR_NAME, &mut |piece| {
+    let lie = tracee.lies().xattr(&real.id(), CAPABILITY, &mut |piece| {
         let begin = value.len().min(have);
         if let Some(room) = value.get_mut(begin..).and_then(|room| room.get_mut(..piece.len())) {
             room.copy_from_slice(piece);

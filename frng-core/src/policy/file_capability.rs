@@ -7,9 +7,12 @@ use crate::errno::Errno;
 pub const MAX_LEN: usize = 24;
 /// Bytes of `struct vfs_cap_data`, the form without a root user id.
 const V2_LEN: usize = 20;
-const V2: u32 = 0x0200_0000;
-const V3: u32 = 0x0300_0000;
-const EFFECTIVE: u32 = 1;
+/// `VFS_CAP_REVISION_2`.
+pub const V2: u32 = 0x0200_0000;
+/// `VFS_CAP_REVISION_3`: with a root user id.
+pub const V3: u32 = 0x0300_0000;
+/// `VFS_CAP_FLAGS_EFFECTIVE`, beside the revision.
+pub const EFFECTIVE: u32 = 1;
 
 /// A value as getxattr(2) shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +58,7 @@ pub fn shown(value: &[u8]) -> Result<Value, Errno> {
 }
 
 /// A little-endian word of a value.
-fn word(value: &[u8], index: usize) -> Option<u32> {
+pub fn word(value: &[u8], index: usize) -> Option<u32> {
     match value.get(index * 4..index * 4 + 4) {
         Some(&[a, b, c, d]) => Some(u32::from_le_bytes([a, b, c, d])),
         _ => None,

@@ -10,13 +10,11 @@ use super::creation::{introduce, is_plain};
 use super::parent::{self, Parent};
 use super::view;
 use super::{Answer, Outcome, Tracee, TraceeExt};
+use crate::call::table::TMPFILE;
 use crate::call::{Arg, Call, FileRef, Sys, TraceeAddr};
 use crate::errno::Errno;
 use crate::lie::{Lie, LieTable};
 use crate::stat::{S_IFCHR, S_IFMT, S_IFREG, Statx, make_dev};
-
-/// `__O_TMPFILE` (`include/uapi/asm-generic/fcntl.h`).
-const O_TMPFILE_BIT: u64 = 0o20000000;
 
 /// `struct open_how` (`include/uapi/linux/openat2.h`).
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -85,7 +83,7 @@ impl Opening {
         let kinds = tracee.lies().kinds();
         // fs/open.c: build_open_how ignores the rest of the flags for O_PATH.
         let is_path = self.has(libc::O_PATH);
-        let makes_unnamed = !is_path && self.how.flags & O_TMPFILE_BIT != 0;
+        let makes_unnamed = !is_path && self.how.flags & TMPFILE != 0;
         let may_make = !is_path && self.has(libc::O_CREAT);
         let makes_plain = is_plain(tracee, self.mode()) && kinds.inherited_from == 0;
         if makes_unnamed {

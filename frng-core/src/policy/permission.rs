@@ -14,8 +14,7 @@ pub const WRITE: u32 = 2;
 /// `MAY_EXEC`, `X_OK`.
 pub const EXECUTE: u32 = 1;
 
-/// `SECBIT_NO_SETUID_FIXUP` (`include/uapi/linux/securebits.h`).
-const NO_SETUID_FIXUP: u32 = 1 << 2;
+const NO_SETUID_FIXUP: u32 = libc::SECBIT_NO_SETUID_FIXUP as u32;
 
 /// Whose permission is asked for. The supplementary groups are the thread's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,10 +7,8 @@ use super::record::{Record, Xattrs};
 use crate::errno::Errno;
 use crate::inode::{Birth, InodeId, InodeKey};
 use crate::lie::{Kinds, Lie, LieTable};
+use crate::policy::acl::DEFAULT as DEFAULT_ACL;
 use crate::stat::{S_IFDIR, S_IFMT};
-
-/// Name of the xattr in which a directory keeps the ACL that its new entries get (acl(5)).
-const DEFAULT_ACL: &[u8] = b"system.posix_acl_default";
 
 /// The lies of a daemon, used by its tracer's thread only.
 #[derive(Default)]

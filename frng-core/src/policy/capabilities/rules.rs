@@ -14,11 +14,6 @@ const KEEP_CAPS: u32 = libc::SECBIT_KEEP_CAPS as u32;
 const KEEP_CAPS_LOCKED: u32 = libc::SECBIT_KEEP_CAPS_LOCKED as u32;
 const NO_CAP_AMBIENT_RAISE: u32 = libc::SECBIT_NO_CAP_AMBIENT_RAISE as u32;
 
-/// The mask of all capabilities up to `last_cap`.
-pub const fn all(last_cap: u32) -> u64 {
-    if last_cap >= 63 { u64::MAX } else { (1 << (last_cap + 1)) - 1 }
-}
-
 /// The mask of a capability that a program names, or `EINVAL` if the kernel has none of this number.
 fn mask(cap: u64, last_cap: u32) -> Result<u64, Errno> {
     if cap <= u64::from(last_cap.min(63)) { Ok(1 << cap) } else { Err(Errno::EINVAL) }

@@ -1,17 +1,11 @@
 //! The xattr `security.capability`: `include/uapi/linux/capability.h`, `get_vfs_caps_from_disk`.
 
-use crate::policy::capabilities::rules::all;
-
-/// Its name.
-pub const XATTR_NAME: &[u8] = b"security.capability";
-/// Bytes of its longest form, `struct vfs_ns_cap_data`.
-pub const XATTR_LEN: usize = 24;
+use crate::creds::all_caps;
+use crate::policy::file_capability::{EFFECTIVE, MAX_LEN, V2, V3, word};
 
 const REVISION_MASK: u32 = 0xff00_0000;
-const REVISION_1: u32 = 0x0100_0000;
-const REVISION_2: u32 = 0x0200_0000;
-const REVISION_3: u32 = 0x0300_0000;
-const EFFECTIVE: u32 = 1;
+/// `VFS_CAP_REVISION_1`: sets of 32 bits, which can be read but no longer be stored.
+const V1: u32 = 0x0100_0000;
 
 /// The capabilities of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,15 +25,12 @@ impl FileCaps {
     /// The kernel refuses to execute a file with a value that is in none of the forms. It also refuses to store
     /// such a value, so that this makes no difference.
     pub fn parse(value: &[u8], last_cap: u32) -> Option<FileCaps> {
-        let word = |index: usize| -> Option<u32> {
-            let bytes = value.get(4 * index..4 * index + 4)?;
-            Some(u32::from_le_bytes(bytes.try_into().ok()?))
-        };
+        let word = |index| word(value, index);
         let magic = word(0)?;
         let (len, wide, root) = match magic & REVISION_MASK {
-            REVISION_1 => (12, false, 0),
-            REVISION_2 => (20, true, 0),
-            REVISION_3 => (24, true, word(5)?),
+            V1 => (12, false, 0),
+            V2 => (20, true, 0),
+            V3 => (MAX_LEN, true, word(5)?),
             _ => return None,
         };
         if value.len() != len || root != 0 {
@@ -47,7 +38,7 @@ impl FileCaps {
         }
         let set = |low: usize, high: usize| -> Option<u64> {
             let high = if wide { word(high)? } else { 0 };
-            Some((u64::from(word(low)?) | u64::from(high) << 32) & all(last_cap))
+            Some((u64::from(word(low)?) | u64::from(high) << 32) & all_caps(last_cap))
         };
         Some(FileCaps { permitted: set(1, 3)?, inheritable: set(2, 4)?, effective: magic & EFFECTIVE != 0 })
     }
