@@ -1,5 +1,5 @@
 //! The questions a CPU's crate answers. One implementation of [`Abi`] is one calling convention; a CPU may
-//! have several (x86_64, x32, i386).
+//! have several, of 64 and of 32 bits.
 //!
 //! An arch crate holds data and pure functions over byte buffers and compiles on every host.
 
@@ -76,7 +76,7 @@ impl Default for Registers {
     }
 }
 
-/// Values of the `struct stat` and the layout it needs, by the call that fills it.
+/// Room for the `struct stat` of any ABI.
 pub type StatBytes = [u8; 256];
 
 /// A syscall number that no kernel has. Our filter stops at it whoever issues it; the trampoline's second
@@ -85,7 +85,7 @@ pub const DONE_NUMBER: u32 = 0x0f72_6e67;
 
 /// One calling convention.
 pub trait Abi: Sync {
-    /// Its name: `x86_64`.
+    /// Its name.
     fn name(&self) -> &'static str;
 
     // 1. Numbers.

@@ -34,7 +34,7 @@ convention than the ones this frng supports (a 32-bit call of a 64-bit program, 
 looked at.
 ";
 
-/// Heading and introduction of a theme: a file of `frng-core/src/policy`.
+/// Heading of a theme: a file of `frng-core/src/policy`.
 fn heading(theme: &str) -> String {
     let title = match theme {
         "tools" => return "What frng itself issues".to_owned(),

@@ -62,7 +62,7 @@ calls! {
     Fchmodat2 "fchmodat2" (Dirfd, Path, Mode, AtFlags) Always, mode::chmod, "real bits keep the file usable for its real owner";
     Umask "umask" (Mode) Always, mode::umask, "remembered, because files are made with more permissions than asked for";
 
-    // Questions: policy/questions.rs
+    // Questions: policy/questions.rs, policy/directory.rs
     Stat "stat" (Path, StatBuf) Always, questions::stat, "";
     Lstat "lstat" (Link, StatBuf) Always, questions::stat, "";
     Fstat "fstat" (Fd, StatBuf) Always, questions::stat, "";

@@ -16,8 +16,9 @@ pub struct Gone;
 /// `NT_PRSTATUS` (`include/uapi/linux/elf.h`): the general purpose registers.
 const NT_PRSTATUS: usize = 1;
 
-/// What all tracees are seized with. There is no `PTRACE_O_TRACEEXIT` but for [`Watch::End`]: a zombie tracee stays invisible to its parent
-/// until it is reaped here, which is all that is needed to do something before its end is seen, also after SIGKILL.
+/// What all tracees are seized with. There is no `PTRACE_O_TRACEEXIT` but for [`Watch::End`]: a zombie tracee stays
+/// invisible to its parent until it is reaped here, which is all that is needed to do something before its end is seen,
+/// also after SIGKILL.
 const OPTIONS: i32 = libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_TRACEFORK
     | libc::PTRACE_O_TRACEVFORK

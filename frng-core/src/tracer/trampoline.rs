@@ -1,8 +1,8 @@
 //! The trampoline: memory that every tracee shares with the daemon.
 //!
-//! One file, made in FAKEROOT_TMPDIR and unlinked at once. Its first page holds code that issues a syscall and
-//! then stops; the rest is slots, writable in tracees and here, where handlers put paths and where the kernel
-//! leaves results. A slot belongs to one handler while it runs.
+//! One file, made in FAKEROOT_TMPDIR without a name, or unlinked at once. It begins with a part for each ABI: code that
+//! issues a syscall and then stops, and the filter that stops at every open. The rest is slots, writable in tracees and
+//! here, where handlers put paths and where the kernel leaves results. A slot belongs to one handler while it runs.
 
 use std::cell::RefCell;
 use std::ffi::CString;
