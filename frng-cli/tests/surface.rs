@@ -127,6 +127,16 @@ fn state_files_that_cannot_be_used_are_refused_and_left_alone() {
 }
 
 #[test]
+fn frng_state_neither_waits_for_a_fifo_nor_believes_a_device() {
+    let scratch = Scratch::new();
+    scratch.run(&["mkfifo", "fifo"]).good();
+    for path in ["fifo", "/dev/null"] {
+        let output = scratch.run(&["frng-state", "check", path]);
+        output.failed(&[path, "not a regular file"]);
+    }
+}
+
+#[test]
 fn a_state_file_where_nothing_can_be_made_is_refused() {
     let scratch = Scratch::new();
     let directory = scratch.path("closed");

@@ -15,6 +15,7 @@ pub mod odds;
 pub mod ownership;
 pub mod process;
 pub mod questions;
+pub mod races;
 pub mod scheduling;
 pub mod times;
 pub mod xattr;
@@ -69,6 +70,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         identity::CASES,
         capabilities::CASES,
         process::CASES,
+        races::CASES,
         dropped::CASES,
         exec::CASES,
         creation::CASES,

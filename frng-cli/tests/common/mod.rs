@@ -24,6 +24,17 @@ pub struct Scratch {
     directory: TempDir,
 }
 
+impl Drop for Scratch {
+    /// A directory that a test has closed could not be emptied.
+    fn drop(&mut self) {
+        for entry in fs::read_dir(self.work()).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let _ = fs::set_permissions(entry.path(), PermissionsExt::from_mode(0o755));
+            }
+        }
+    }
+}
+
 pub fn is_root() -> bool {
     // SAFETY: cannot fail.
     unsafe { libc::geteuid() == 0 }

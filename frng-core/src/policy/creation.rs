@@ -157,7 +157,7 @@ pub async fn link<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     }
     // One of the two ways to name an inode that has no name yet.
     let mut file = call.file();
-    let mut changed = *call;
+    let mut changed = None;
     let mut first = [0];
     if flags & libc::AT_EMPTY_PATH != 0
         && file.dirfd >= 0
@@ -166,24 +166,26 @@ pub async fn link<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     {
         // The real kernel lets only CAP_DAC_READ_SEARCH, since Linux 6.10 also the opener, do this.
         let path = parent::descriptor_path(tracee, file.dirfd)?;
-        changed = call
+        let by_link = call
             .with(Arg::Dirfd, libc::AT_FDCWD as u64)
             .with(Arg::Path, path.0)
             .with(Arg::AtFlags, libc::AT_SYMLINK_FOLLOW as u64);
+        changed = Some(by_link);
         file = FileRef::descriptor(file.dirfd);
     } else if flags & libc::AT_SYMLINK_FOLLOW == 0 {
         return Ok(Answer::Pass);
     } else {
         file.flags = 0;
     }
-    match tracee.stat(file).await {
-        Ok(real) if real.nlink == 0 => {
-            let made = tracee.run(&changed).await?;
-            tracee.lies().adopt(&real.id());
-            Ok(Answer::Value(made))
-        }
-        _ => Ok(Answer::Pass),
+    let nameless = tracee.stat(file).await.ok().filter(|real| real.nlink == 0);
+    if nameless.is_none() && changed.is_none() {
+        return Ok(Answer::Pass);
     }
+    let made = tracee.run(&changed.unwrap_or(*call)).await?;
+    if let Some(real) = nameless {
+        tracee.lies().adopt(&real.id());
+    }
+    Ok(Answer::Value(made))
 }
 
 /// bind of an AF_UNIX socket to a path. `net/unix/af_unix.c: unix_bind_bsd`.

@@ -227,8 +227,16 @@ impl StateFile {
 /// # Errors
 /// One line that says where it is broken, or why it cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Record>, String> {
-    let file = File::open(path)
+    // A FIFO must not be waited for.
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
         .map_err(|error| format!("cannot open the state file {}: {}", path.display(), reason(&error)))?;
+    let kind = file.metadata().map(|metadata| metadata.file_type());
+    if kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir()) {
+        return Err(format!("cannot use {} as state file: it is not a regular file", path.display()));
+    }
     load(&file, path)
 }
 

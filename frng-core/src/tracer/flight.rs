@@ -54,8 +54,10 @@ pub enum Next {
     Injected,
     /// The handler has ended.
     Finished(Outcome),
-    /// The handler has ended; the program's own call will be issued again and is to be let through.
-    FinishedAgain,
+    /// The handler has ended; the program's own call will be issued again and is to be let through. Until then all
+    /// signals are held back, since a handler that jumps away would leave the next call at that place unlooked at; then
+    /// the program's own mask, this one, is to be set again.
+    FinishedAgain(u64),
 }
 
 /// A handler under way.
@@ -145,20 +147,42 @@ impl Flight {
     /// A call through the trampoline, with all signals held back until the handler ends.
     fn inject(&mut self, thread: &Thread, request: Request) -> Result<(), Gone> {
         let mut registers = self.start(thread)?;
-        if self.blocked.is_none() {
-            self.blocked = Some(ptrace::signal_mask(thread.tid)?);
-            ptrace::set_signal_mask(thread.tid, u64::MAX)?;
-        }
+        self.hold_signals(thread)?;
         let abi = Self::table(thread).abi();
         abi.prepare_call(&mut registers, abi.trampoline_address(), request.number, request.args);
         ptrace::set_registers(thread.tid, &registers)
     }
 
+    /// Holds all signals back until the handler ends, if that is not done yet.
+    fn hold_signals(&mut self, thread: &Thread) -> Result<u64, Gone> {
+        if let Some(mask) = self.blocked {
+            return Ok(mask);
+        }
+        let mask = ptrace::signal_mask(thread.tid)?;
+        ptrace::set_signal_mask(thread.tid, u64::MAX)?;
+        self.blocked = Some(mask);
+        Ok(mask)
+    }
+
+    /// Back to before the program's own call, which has not been made.
+    fn issue_again(&mut self, thread: &Thread, origin: Origin) -> Result<Next, Gone> {
+        let mask = self.hold_signals(thread)?;
+        let mut registers = self.start(thread)?;
+        Self::table(thread).abi().rewind_call(&mut registers, origin.number as u32);
+        ptrace::set_registers(thread.tid, &registers)?;
+        Ok(Next::FinishedAgain(mask))
+    }
+
     fn finish(&mut self, thread: &Thread, outcome: Outcome) -> Result<Next, Gone> {
+        thread.release_slot();
+        if matches!(outcome, Ok(Answer::Pass)) && self.at != At::Entry {
+            if let Some(origin) = self.origin {
+                return self.issue_again(thread, origin);
+            }
+        }
         if let Some(mask) = self.blocked.take() {
             ptrace::set_signal_mask(thread.tid, mask)?;
         }
-        thread.release_slot();
         let Some(origin) = self.origin else {
             if self.start.is_some() {
                 let registers = self.start(thread)?;
@@ -167,13 +191,7 @@ impl Flight {
             return Ok(Next::Finished(outcome));
         };
         let raw = match outcome {
-            Ok(Answer::Pass) if self.at == At::Entry => return Ok(Next::Finished(outcome)),
-            Ok(Answer::Pass) => {
-                let mut registers = self.start(thread)?;
-                Self::table(thread).abi().rewind_call(&mut registers, origin.number as u32);
-                ptrace::set_registers(thread.tid, &registers)?;
-                return Ok(Next::FinishedAgain);
-            }
+            Ok(Answer::Pass) => return Ok(Next::Finished(outcome)),
             Ok(Answer::Value(value)) => value,
             Err(errno) => errno.to_raw(),
         };

@@ -42,8 +42,8 @@ pub(super) struct Tracked {
     pub(super) thread: Rc<Thread>,
     phase: Phase,
     flight: Option<Flight>,
-    /// A call that is issued once more, to run as it is.
-    let_through: Option<Origin>,
+    /// A call that is issued once more, to run as it is, and the signals that the program blocks.
+    let_through: Option<(Origin, u64)>,
     /// Its filter stops at every open.
     pub(super) every_open: bool,
     /// Its memory has the trampoline.
@@ -315,19 +315,28 @@ impl Tracer {
         }
     }
 
+    /// A call by the numbers of an ABI that we do not know would run unfaked: it fails with `ENOSYS`, as under a filter.
+    fn refuse_foreign(&mut self, tid: i32) -> Result<(), Gone> {
+        let abi = self.tracked(tid)?.thread.abi.get().abi();
+        let mut registers = ptrace::registers(tid)?;
+        abi.settle(&mut registers);
+        abi.set_result(&mut registers, Errno::ENOSYS.to_raw());
+        ptrace::set_registers(tid, &registers)?;
+        self.resume(tid, 0)
+    }
+
     /// The program has issued a call of its own.
     fn enter(&mut self, tid: i32, info: &SyscallInfo, number: u64, args: [u64; 6]) -> Result<(), Gone> {
         let Some(abi) = self.abis.iter().find(|table| table.abi().audit_arch() == info.audit_arch) else {
-            return self.resume(tid, 0);
+            return self.refuse_foreign(tid);
         };
         let late_filter = self.every_open;
         let tracked = self.tracked(tid)?;
-        if let Some(again) = tracked.let_through.take() {
+        if let Some((again, mask)) = tracked.let_through.take() {
+            ptrace::set_signal_mask(tid, mask)?;
             if again.is_again(number, info.pc, info.sp) {
                 return self.resume(tid, 0);
             }
-            // A signal handler came first.
-            tracked.let_through = Some(again);
         }
         let Some(sys) = abi.sys(number) else { return self.resume(tid, 0) };
         let call = Call { sys, args };
@@ -361,12 +370,12 @@ impl Tracer {
         match flight.advance(&tracked.thread)? {
             Next::InPlace => tracked.phase = Phase::InPlace,
             Next::Injected => tracked.phase = Phase::Injected,
-            next @ (Next::Finished(_) | Next::FinishedAgain) => {
+            next @ (Next::Finished(_) | Next::FinishedAgain(_)) => {
                 let flight = tracked.flight.take();
                 tracked.phase = Phase::Running;
                 let origin = flight.and_then(|flight| flight.origin);
-                if next == Next::FinishedAgain {
-                    tracked.let_through = origin;
+                if let (Next::FinishedAgain(mask), Some(origin)) = (next, origin) {
+                    tracked.let_through = Some((origin, mask));
                 }
                 let thread = Rc::clone(&tracked.thread);
                 if let (Some(origin), Next::Finished(outcome)) = (origin, next) {

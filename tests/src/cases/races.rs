@@ -1,0 +1,132 @@
+//! What several threads and processes do at once. Such a case repeats what may go wrong and prints whether it did.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown, symlink};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use libc::{AT_FDCWD, O_RDWR, POLLIN, S_IFCHR, SIGKILL};
+
+use super::cases;
+use crate::stage::{fork, in_child, open_rw};
+use crate::sys::NULL;
+
+cases![
+    child_of_a_killed_maker_ends,
+    opens_after_mknod_meet_the_device,
+    owners_survive_others_deleting,
+    procfs_self_is_found_by_a_relative_path,
+    empty_path_is_linked_by_a_child,
+];
+
+/// A maker is killed while it forks in a loop: no child may keep the pipe open that all of them hold.
+fn child_of_a_killed_maker_ends() {
+    for round in 0..60 {
+        let mut ends = [0i32; 2];
+        must!(pipe2(&mut ends, 0));
+        let maker = fork(|| {
+            loop {
+                if let Ok(child) = fork(|| ()) {
+                    let _ = quiet!(wait4(child, NULL, 0, NULL));
+                }
+            }
+        });
+        let Ok(maker) = maker else { return };
+        must!(close(ends[1]));
+        thread::sleep(Duration::from_micros(round * 50));
+        must!(kill(maker, SIGKILL));
+        let mut poll = libc::pollfd { fd: ends[0], events: POLLIN, revents: 0 };
+        // SAFETY: `poll` is one live structure.
+        if unsafe { libc::poll(&raw mut poll, 1, 5000) } != 1 {
+            println!("somebody still holds the pipe");
+            return;
+        }
+        must!(close(ends[0]));
+        must!(wait4(maker, NULL, 0, NULL));
+    }
+    println!("all ended");
+}
+
+/// Threads that are busy in other calls when the first faked device appears must meet it like everybody else.
+fn opens_after_mknod_meet_the_device() {
+    let (made, wrong) = (AtomicBool::new(false), AtomicUsize::new(0));
+    must!(umask(0o777));
+    thread::scope(|scope| {
+        for number in 0..16 {
+            let (made, wrong) = (&made, &wrong);
+            scope.spawn(move || {
+                let path = format!("/proc/self/cwd/x{number}");
+                loop {
+                    // The device may appear while this call is being handled; the open right behind it must know.
+                    let _ = fs::create_dir(&path);
+                    let after = made.load(Ordering::SeqCst);
+                    if let Ok(fd) = quiet!(openat(AT_FDCWD, c"null", O_RDWR, 0)) {
+                        let mut byte = [0u8; 1];
+                        let _ = quiet!(pwrite64(fd, c"x", 1, 0));
+                        if after && quiet!(pread64(fd, &mut byte, 1, 0)) == Ok(1) {
+                            wrong.fetch_add(1, Ordering::SeqCst);
+                        }
+                        let _ = quiet!(close(fd));
+                    }
+                    let _ = fs::remove_dir(&path);
+                    if after {
+                        return;
+                    }
+                }
+            });
+        }
+        thread::sleep(Duration::from_millis(30));
+        must!(mknodat(AT_FDCWD, c"null", S_IFCHR | 0o666, 0x103));
+        made.store(true, Ordering::SeqCst);
+    });
+    println!("opens that met something else: {}", wrong.load(Ordering::SeqCst));
+}
+
+/// A new file may get the number of one that is being deleted: what is done about the old one must not touch it.
+fn owners_survive_others_deleting() {
+    let makers: Vec<_> = (0..8)
+        .filter_map(|number| {
+            fork(|| {
+                let name = format!("other{number}");
+                loop {
+                    if fs::write(&name, "").is_ok() && chown(&name, Some(1), Some(1)).is_ok() {
+                        let _ = fs::remove_file(&name);
+                    }
+                }
+            })
+            .ok()
+        })
+        .collect();
+    for number in 0..1000 {
+        let name = format!("kept{number}");
+        let _ = fs::write(&name, "");
+        let _ = chown(&name, Some(5), Some(5));
+    }
+    for maker in makers {
+        must!(kill(maker, SIGKILL));
+        must!(wait4(maker, NULL, 0, NULL));
+    }
+    let is_kept = |name: String| matches!(fs::metadata(name), Ok(file) if file.uid() == 5);
+    let lost = (0..1000).filter(|number| !is_kept(format!("kept{number}"))).count();
+    println!("owners lost: {lost}");
+}
+
+/// `self` leads each process somewhere else, so nobody may look for another.
+fn procfs_self_is_found_by_a_relative_path() {
+    let task = format!("self/task/{}", std::process::id());
+    println!("{}", fs::symlink_metadata(format!("/proc/{task}")).is_ok());
+    let _ = symlink("/proc/self/task", "link");
+    println!("{}", fs::symlink_metadata(format!("link/{}", std::process::id())).is_ok());
+    must!(chdir(c"/proc"));
+    println!("{}", fs::symlink_metadata(task).is_ok());
+}
+
+fn empty_path_is_linked_by_a_child() {
+    crate::stage::file(c"f");
+    let fd = open_rw(c"f");
+    in_child(|| {
+        let _ = call!(linkat(fd, c"", AT_FDCWD, c"g", libc::AT_EMPTY_PATH));
+    });
+    crate::seen::show(c"f");
+}
