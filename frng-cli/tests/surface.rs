@@ -131,8 +131,9 @@ fn frng_state_neither_waits_for_a_fifo_nor_believes_a_device() {
     let scratch = Scratch::new();
     scratch.run(&["mkfifo", "fifo"]).good();
     for path in ["fifo", "/dev/null"] {
-        let output = scratch.run(&["frng-state", "check", path]);
-        output.failed(&[path, "not a regular file"]);
+        let done = scratch.run(&["frng-state", "check", path]);
+        let why = format!("frng-state: cannot use {path} as state file: it is not a regular file\n");
+        assert_eq!((done.status, done.err), (125, why));
     }
 }
 
