@@ -2,7 +2,7 @@
 //!
 //! One file answers one kind of question, and the same files with the same functions in the same order exist in
 //! every arch crate, so that two of them can be read side by side:
-//! [`numbers`], [`registers`], [`layouts`], [`trampoline`]. Everything is data or a pure function over byte buffers
+//! [`numbers`], [`registers`], [`layouts`], [`trampoline`], [`sites`]. Everything is data or a pure function over byte buffers
 //! and compiles on any host.
 #![no_std]
 
@@ -14,11 +14,13 @@ mod golden;
 pub mod layouts;
 pub mod numbers;
 pub mod registers;
+pub mod sites;
 pub mod trampoline;
 
 use frng_core::arch::{Abi, BOOTSTRAP_MAX, Registers, StatBytes, TrampolineLayout};
 use frng_core::call::Sys;
 use frng_core::errno::Errno;
+use frng_core::inside::sites::Inside;
 use frng_core::stat::Statx;
 
 /// The calling convention of 64-bit programs.
@@ -77,6 +79,10 @@ impl Abi for X86_64 {
         registers::settle(registers);
     }
 
+    fn abandon_call(&self, registers: &mut Registers) -> bool {
+        registers::abandon_call(registers)
+    }
+
     fn word_len(&self) -> usize {
         layouts::WORD_LEN
     }
@@ -99,5 +105,9 @@ impl Abi for X86_64 {
 
     fn bootstrap_code(&self, layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) -> usize {
         trampoline::bootstrap_code(layout, out)
+    }
+
+    fn inside(&self) -> Option<&'static dyn Inside> {
+        Some(&sites::SITES)
     }
 }

@@ -97,6 +97,16 @@ pub fn settle(registers: &mut Registers) {
     registers.set_u64_at(ORIG_RAX, NO_CALL);
 }
 
+/// At a stop outside of syscall stops: an interrupted call is not restarted, and its result stays what it is.
+pub fn abandon_call(registers: &mut Registers) -> bool {
+    let interrupted = registers.u64_at(ORIG_RAX) as i64 >= 0
+        && matches!(-(registers.u64_at(RAX) as i64), ERESTARTSYS..=ERESTART_RESTARTBLOCK);
+    if interrupted {
+        registers.set_u64_at(ORIG_RAX, NO_CALL);
+    }
+    interrupted
+}
+
 fn set_args(registers: &mut Registers, args: [u64; 6]) {
     for (offset, arg) in ARGS.into_iter().zip(args) {
         registers.set_u64_at(offset, arg);
@@ -145,6 +155,17 @@ mod tests {
             assert_eq!(registers.u64_at(RIP), RIP as u64 - rewound);
             assert_eq!(registers.u64_at(ORIG_RAX), NO_CALL);
         }
+    }
+
+    #[test]
+    fn an_abandoned_call_keeps_its_internal_result_and_is_not_restarted() {
+        let mut registers = entered();
+        assert!(!abandon_call(&mut registers));
+        registers.set_u64_at(RAX, -512i64 as u64);
+        assert!(abandon_call(&mut registers));
+        assert_eq!((registers.u64_at(RAX) as i64, registers.u64_at(ORIG_RAX)), (-512, NO_CALL));
+        assert_eq!(pc(&registers), RIP as u64);
+        assert!(!abandon_call(&mut registers));
     }
 
     #[test]

@@ -19,7 +19,13 @@ pub const CODE: &[u8] = &[
     0xb8, DONE[0], DONE[1], DONE[2], DONE[3], // mov $DONE_NUMBER,%eax
     0x0f, 0x05, // syscall
     0x0f, 0x0b, // ud2
+    0x90, 0x90, // to the gadget
+    0x0f, 0x05, // syscall
+    0xc3, // ret
 ];
+
+/// Where in it the gadget is: what the agent calls to issue a call.
+pub const GADGET: u64 = 16;
 
 /// The kernel sees a program counter behind the first instruction.
 pub const RETURN: u64 = 2;
@@ -55,6 +61,11 @@ pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) 
     code.mov_r9(layout.data_offset);
     code.syscall(Sysno::mmap);
     let data_failed = code.js();
+    if let Some(second_stage) = layout.second_stage {
+        // With the descriptor in r8; it does the rest.
+        code.mov_rax(second_stage);
+        code.emit(&[0xff, 0xe0]); // jmp *%rax
+    }
     code.mov_rax(ADDRESS);
 
     code.land(code_failed);
@@ -66,7 +77,7 @@ pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) 
 
     code.land(open_failed);
     // Result to argument 1, DONE_NUMBER, trap.
-    code.emit(CODE.get(2..).unwrap_or_default());
+    code.emit(CODE.get(2..14).unwrap_or_default());
     code.land(path);
     code.len
 }

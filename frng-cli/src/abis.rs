@@ -10,3 +10,6 @@ cfg_if::cfg_if! {
         compile_error!("no arch crate for this CPU yet");
     }
 }
+
+/// The agent for the first of them.
+pub static AGENT: Option<&[u8]> = frng_agent_image::IMAGE;

@@ -79,6 +79,13 @@ fn execute(run: Run) -> Result<c_int, String> {
         EngineChoice::Seccomp if !filter::available() => {
             return Err("cannot use the engine seccomp: this kernel refuses its filters; use --engine ptrace".into());
         }
+        EngineChoice::Inline if !filter::available() => {
+            return Err("cannot use the engine inline: this kernel refuses its filters; use --engine ptrace".into());
+        }
+        EngineChoice::Inline if abis::AGENT.is_none() => {
+            return Err("cannot use the engine inline: there is no agent for this CPU; use --engine seccomp".into());
+        }
+        EngineChoice::Inline => Engine::Inline,
         EngineChoice::Auto if !filter::available() => Engine::Ptrace,
         EngineChoice::Seccomp | EngineChoice::Auto => Engine::Seccomp,
     };
@@ -88,6 +95,7 @@ fn execute(run: Run) -> Result<c_int, String> {
     let command = command::Command::new(run.command);
     let reserved = daemon::reserve(&daemon::Options {
         abis: abis::ABIS,
+        agent: abis::AGENT,
         state: run.state,
         log: run.log,
         flush: run.flush,
@@ -99,7 +107,7 @@ fn execute(run: Run) -> Result<c_int, String> {
     }
     allow_tracing_by(reserved.daemon());
     let attached = reserved.attach(engine, run.unknown)?;
-    if engine == Engine::Seccomp {
+    if engine.filters() {
         install_filter(attached.stop_at_every_open)
             .map_err(|error| format!("cannot install the seccomp filter: {error}; use --engine ptrace"))?;
     }

@@ -48,6 +48,8 @@ pub enum EngineChoice {
     Ptrace,
     /// Stop where a filter says so.
     Seccomp,
+    /// Answer calls inside of programs.
+    Inline,
 }
 
 /// Understands a command line, given without the program's name. Options end at the first word that is none.
@@ -85,10 +87,8 @@ fn engine(name: &OsString) -> Result<EngineChoice, String> {
         Some("auto") => Ok(EngineChoice::Auto),
         Some("ptrace") => Ok(EngineChoice::Ptrace),
         Some("seccomp") => Ok(EngineChoice::Seccomp),
-        Some("inline") => {
-            Err("cannot use the engine inline: this version does not have it; use seccomp or ptrace".into())
-        }
-        _ => Err(format!("unknown engine {}: it must be ptrace, seccomp or auto", name.to_string_lossy())),
+        Some("inline") => Ok(EngineChoice::Inline),
+        _ => Err(format!("unknown engine {}: it must be ptrace, seccomp, inline or auto", name.to_string_lossy())),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::call::Sys;
 use crate::errno::Errno;
+use crate::inside::sites::Inside;
 use crate::stat::Statx;
 
 /// Largest general purpose register set (`NT_PRSTATUS`) of any CPU, in bytes.
@@ -138,6 +139,12 @@ pub trait Abi: Sync {
     /// call that was interrupted, so that these registers can be put back later and no call follows from them.
     fn settle(&self, registers: &mut Registers);
 
+    /// At a stop outside of syscall stops: if a call was interrupted, it is not restarted and its result is the
+    /// kernel's internal code (`ERESTARTSYS`...). Returns whether anything is changed.
+    fn abandon_call(&self, _registers: &mut Registers) -> bool {
+        false
+    }
+
     // 3. Layouts.
 
     /// Bytes of a pointer, of a `long` and of an auxv word.
@@ -171,6 +178,13 @@ pub trait Abi: Sync {
     /// the address or the first error as first argument. The caller puts the path, terminated by 0, directly behind
     /// the code. Written to `out`; returns its length.
     fn bootstrap_code(&self, layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) -> usize;
+
+    // 5. Sites.
+
+    /// How programs are made to jump into the agent; `None` if this ABI has none.
+    fn inside(&self) -> Option<&'static dyn Inside> {
+        None
+    }
 }
 
 /// Where in the trampoline's file an ABI finds its code and the data, in bytes.
@@ -184,6 +198,9 @@ pub struct TrampolineLayout {
     pub data_offset: u64,
     /// Its length, whole pages.
     pub data_len: u64,
+    /// Code to go on with when both are mapped, instead of closing the file and stopping: the agent's, which does that.
+    /// The descriptor is where the ABI's agent expects it.
+    pub second_stage: Option<u64>,
 }
 
 /// Largest bootstrap code of any CPU, in bytes, without the path.

@@ -7,7 +7,7 @@
 //!    architecture are loaded, so that the kernel (`kernel/seccomp.c: seccomp_is_const_allow`) finds out once that a
 //!    call is always allowed and then does not even run the program for it;
 //! 3. for a call that stops, its condition on the arguments ([`Stop`]);
-//! 4. what the trampoline issues is let through, by its program counter;
+//! 4. what the trampoline and the agent issue is let through, by its program counter;
 //! 5. the rest stops, with the index of the ABI as the event's message.
 
 use std::io;
@@ -59,8 +59,14 @@ fn calls_of(program: &mut Backwards, abis: &[&dyn Abi], arch: u32, every_open: b
     for (index, abi) in abis.iter().enumerate().filter(|(_, abi)| abi.audit_arch() == arch) {
         let trace = program.ret(TRACE | (index as u32 & libc::SECCOMP_RET_DATA));
         decided.push((DONE_NUMBER, trace));
-        let ours = abi.trampoline_address().wrapping_add(abi.trampoline_return());
-        program.equal_halves(INSTRUCTION_POINTER, ours, allow, trace);
+        let ours = |offset| abi.trampoline_address().wrapping_add(offset);
+        if let Some(inside) = abi.inside() {
+            program.equal_halves(INSTRUCTION_POINTER, ours(inside.gadget_return()), allow, trace);
+            let otherwise = program.here();
+            program.equal_halves(INSTRUCTION_POINTER, ours(abi.trampoline_return()), allow, otherwise);
+        } else {
+            program.equal_halves(INSTRUCTION_POINTER, ours(abi.trampoline_return()), allow, trace);
+        }
         let stop = program.here();
         // Conditions by row; the numbers of several calls may share one.
         for (number, sys) in abi.numbers() {

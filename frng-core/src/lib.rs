@@ -3,6 +3,7 @@
 //! - [`call`]: the neutral call model, one table of all calls frng knows;
 //! - [`arch`]: the questions a CPU's crate answers;
 //! - [`policy`]: what each call does to a fooled process, written once for every engine;
+//! - [`inside`]: what the tracer and the code inside of tracees agree on;
 //! - [`lie`], [`inode`], [`creds`]: what is remembered of files and threads;
 //! - `tracer`, `daemon`, `state`, `log` (feature `std`): the process that does it.
 //!
@@ -14,9 +15,11 @@ pub mod arch;
 pub mod call;
 pub mod creds;
 pub mod errno;
+pub mod inside;
 pub mod inode;
 pub mod lie;
 pub mod policy;
+pub mod shared;
 pub mod stat;
 
 #[cfg(feature = "std")]

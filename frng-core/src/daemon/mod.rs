@@ -34,6 +34,8 @@ use crate::state::StateFile;
 pub struct Options {
     /// The calling conventions that tracees may use.
     pub abis: &'static [&'static dyn Abi],
+    /// The image of the agent, if there is one for the first of them.
+    pub agent: Option<&'static [u8]>,
     /// Where lies are loaded from and saved to.
     pub state: Option<PathBuf>,
     /// Where the log is written to.

@@ -67,6 +67,7 @@ impl Request {
                 let engine = match engine {
                     Engine::Ptrace => 0,
                     Engine::Seccomp => 1,
+                    Engine::Inline => 2,
                 };
                 let unknown = match unknown {
                     UnknownOwner::OwnAsRoot => 0,
@@ -86,6 +87,7 @@ impl Request {
                 engine: match engine {
                     0 => Engine::Ptrace,
                     1 => Engine::Seccomp,
+                    2 => Engine::Inline,
                     _ => return None,
                 },
                 unknown: match unknown {
@@ -140,7 +142,7 @@ mod tests {
 
     #[test]
     fn messages_survive_the_way() {
-        for engine in [Engine::Ptrace, Engine::Seccomp] {
+        for engine in [Engine::Ptrace, Engine::Seccomp, Engine::Inline] {
             for unknown in [UnknownOwner::OwnAsRoot, UnknownOwner::AllAsRoot, UnknownOwner::AsItIs] {
                 let request = Request::Attach { engine, unknown };
                 assert_eq!(Request::decode(&request.encode()), Some(request));

@@ -105,7 +105,7 @@ impl Daemon {
         }
         let table = Rc::new(table);
         let (sender, orders) = channel();
-        let tracer = Tracer::new(options.abis, &options.directory, table.clone(), log.clone(), orders)?;
+        let tracer = Tracer::new(options.abis, options.agent, &options.directory, table.clone(), log.clone(), orders)?;
         let way = sessions::Tracer { orders: sender, ring: tracer::ring, log: log.clone() };
         let sessions = Sessions::new(way);
         let reservation = sessions.reserve().ok_or("cannot start the daemon: it is ending")?;

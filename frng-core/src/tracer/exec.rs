@@ -5,7 +5,9 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
+use std::rc::Rc;
 
+use super::Engine;
 use super::abi_table::AbiTable;
 use super::lookup;
 use super::ptrace::{self, Gone};
@@ -56,6 +58,7 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable]) -> Result<Bootstrap, 
         ))
     })?;
     thread.abi.set(abi);
+    *thread.space.borrow_mut() = Rc::default();
     thread.view.set(lookup::view(thread.tid));
     let mut registers = ptrace::registers(thread.tid)?;
     abi.abi().settle(&mut registers);
@@ -65,7 +68,7 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable]) -> Result<Bootstrap, 
     policy::exec::after_exec(thread, executable.as_ref(), &mut |value| lookup::capability(tid, value), stack)
         .map_err(|errno| Failure::Cannot(format!("its auxv cannot be changed: {errno}")))?;
     let memory = OpenOptions::new().read(true).write(true).open(format!("/proc/{}/mem", thread.tid))?;
-    let code = thread.world.trampoline.bootstrap(abi.abi());
+    let code = thread.world.trampoline.bootstrap(abi.abi(), thread.engine == Engine::Inline);
     // All of it in the page of the first instruction: behind that may be nothing.
     let pc = abi.abi().pc(&registers);
     let begin = pc.min((pc | (PAGE - 1)).saturating_sub(code.len() as u64 - 1));

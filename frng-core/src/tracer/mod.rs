@@ -4,17 +4,21 @@
 //! one; `exec` prepares a program that has just been loaded; `thread` is what a handler sees of its tracee.
 
 mod abi_table;
+mod agent;
 mod cpu;
 mod doorbell;
 mod exec;
 mod flight;
 mod foundlings;
 mod last_process;
+mod leaving;
 mod lookup;
 mod orphans;
 mod ptrace;
 mod run;
+mod space;
 mod thread;
+mod told;
 mod trampoline;
 
 use std::sync::mpsc::{Receiver, Sender};
@@ -31,6 +35,15 @@ pub enum Engine {
     Ptrace,
     /// Where a seccomp filter says so.
     Seccomp,
+    /// As [`Engine::Seccomp`]; and where a program has once stopped, its call is answered by the agent from then on.
+    Inline,
+}
+
+impl Engine {
+    /// Whether tracees have the filter.
+    pub fn filters(self) -> bool {
+        self != Engine::Ptrace
+    }
 }
 
 /// What another thread of the daemon wants from the tracer. After sending one, call [`ring`].

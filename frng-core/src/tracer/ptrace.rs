@@ -70,6 +70,24 @@ pub fn cont_to_syscall(tid: i32, signal: i32) -> Result<(), Gone> {
     or_gone(request(libc::PTRACE_SYSCALL, tid, 0, signal as usize))
 }
 
+/// Lets a tracee execute one instruction; it then stops with SIGTRAP.
+pub fn step(tid: i32) -> Result<(), Gone> {
+    or_gone(request(libc::PTRACE_SINGLESTEP, tid, 0, 0))
+}
+
+/// What comes with the signal that a tracee is about to receive.
+pub fn signal_info(tid: i32) -> Result<libc::siginfo_t, Gone> {
+    // SAFETY: the structure holds integers and addresses; all zeros is a value of it.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    or_gone(request(libc::PTRACE_GETSIGINFO, tid, 0, &raw mut info as usize))?;
+    Ok(info)
+}
+
+/// Changes what comes with the signal that a tracee is about to receive.
+pub fn set_signal_info(tid: i32, info: &libc::siginfo_t) -> Result<(), Gone> {
+    or_gone(request(libc::PTRACE_SETSIGINFO, tid, 0, &raw const *info as usize))
+}
+
 /// Leaves a tracee in its group-stop, so that SIGCONT works as without a tracer.
 pub fn listen(tid: i32) -> Result<(), Gone> {
     or_gone(request(libc::PTRACE_LISTEN, tid, 0, 0))
@@ -302,4 +320,26 @@ pub fn write_memory(tid: i32, to: u64, from: &[u8]) -> usize {
     // SAFETY: `local` describes `from`; the remote range is checked by the kernel.
     let put = unsafe { libc::process_vm_writev(tid, &raw const local, 1, &raw const remote, 1, 0) };
     usize::try_from(put).unwrap_or(0)
+}
+
+/// Writes pieces of a tracee's memory one after the other, each where the tracee itself could write. Four at most.
+pub fn write_pieces(tid: i32, pieces: &[(u64, &[u8])]) {
+    let none = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
+    let (mut local, mut remote) = ([none; 4], [none; 4]);
+    let count = pieces.len().min(local.len());
+    for (index, (to, from)) in pieces.iter().take(count).enumerate() {
+        local[index] = libc::iovec { iov_base: from.as_ptr().cast_mut().cast(), iov_len: from.len() };
+        remote[index] = libc::iovec { iov_base: ptr::without_provenance_mut(*to as usize), iov_len: from.len() };
+    }
+    // SAFETY: `local` describes the pieces; the remote ranges are checked by the kernel.
+    unsafe { libc::process_vm_writev(tid, local.as_ptr(), count as u64, remote.as_ptr(), count as u64, 0) };
+}
+
+/// Whether two threads share their memory (kcmp(2)). If the kernel cannot tell they are taken to.
+pub fn same_memory(one: i32, other: i32) -> bool {
+    /// `KCMP_VM` (`include/uapi/linux/kcmp.h`).
+    const KCMP_VM: i32 = 1;
+    // SAFETY: takes no memory.
+    let result = unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_VM, 0, 0) };
+    matches!(result, 0 | -1)
 }

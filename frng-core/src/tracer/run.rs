@@ -10,9 +10,13 @@ use super::cpu::Follower;
 use super::exec::{self, Bootstrap};
 use super::flight::{Flight, Next, Origin};
 use super::last_process::{self, Ending};
+use super::agent::Agent;
+use super::leaving::{self, Leaving, Place};
 use super::lookup;
 use super::orphans::Sweeper;
 use super::ptrace::{self, Event, Gone, Position, SyscallInfo, Watch};
+use super::space::Space;
+use super::told;
 use super::thread::{Start, Thread, World};
 use super::trampoline::Trampoline;
 use super::{Attach, Attached, Engine, Order, Orders};
@@ -20,6 +24,8 @@ use crate::arch::{Abi, DONE_NUMBER};
 use crate::call::{Call, table};
 use crate::creds::Creds;
 use crate::errno::Errno;
+use crate::inside::calls;
+use crate::inside::layout::LEAVING;
 use crate::lie::LieTable;
 use crate::log::Log;
 use crate::policy::{Answer, Outcome, PATH_MAX, Process, Schedule, TraceeExt};
@@ -35,6 +41,8 @@ enum Phase {
     Injected,
     /// The code that maps the trampoline into a new program.
     Bootstrap(Box<Bootstrap>),
+    /// Out of the agent, to receive a signal.
+    Leaving(Box<Leaving>),
 }
 
 /// A tracee and what the tracer knows of it.
@@ -75,16 +83,24 @@ impl Tracer {
     /// One line that says what is wrong with the directory and how to mend it.
     pub fn new(
         abis: &'static [&'static dyn Abi],
+        agent: Option<&'static [u8]>,
         directory: &Path,
         table: Rc<Table>,
         log: Log,
         orders: Orders,
     ) -> Result<Tracer, String> {
-        let trampoline = Trampoline::new(directory, abis)?;
+        let agent = match (agent, abis.first()) {
+            (Some(image), Some(abi)) => {
+                Some(Agent::load(image, *abi).map_err(|why| format!("cannot use the agent: {why}"))?)
+            }
+            _ => None,
+        };
+        let lies = table.file();
+        let trampoline = Trampoline::new(directory, abis, agent.map(|agent| (agent, lies)))?;
         let every_open = table.kinds().devices > 0;
         Ok(Tracer {
             abis: AbiTable::all(abis),
-            world: Rc::new(World { table, trampoline, threads: Default::default() }),
+            world: Rc::new(World { table, trampoline, lies_len: lies.len, threads: Default::default() }),
             log,
             orders,
             tracked: HashMap::new(),
@@ -160,6 +176,7 @@ impl Tracer {
                 process: Rc::new(Cell::new(Process { umask: umask_of(attach.pid), dumpable: 1 })),
                 schedule: Schedule::default(),
                 view: Rc::new(Cell::new(lookup::view(attach.pid))),
+                space: Rc::default(),
             };
             let ids = (attach.pid, attach.pid, 0);
             self.log.info(format_args!("{}: attached, engine {:?}", attach.pid, attach.engine));
@@ -204,6 +221,7 @@ impl Tracer {
             let state = match (&tracked.phase, &tracked.flight) {
                 (Phase::Running, None) => "running".to_owned(),
                 (Phase::Bootstrap(_), _) => "starting a program".to_owned(),
+                (Phase::Leaving(_), _) => "about to receive a signal".to_owned(),
                 (_, Some(flight)) => match flight.origin {
                     Some(origin) => format!("in {}", origin.call.row().name),
                     None => "prepared for faked devices".to_owned(),
@@ -248,6 +266,7 @@ impl Tracer {
             self.early.remove(&tid);
             self.ending.forget(tid);
             if let Some(mut tracked) = self.remove(tid) {
+                self.left_space(&tracked.thread);
                 tracked.flight = None;
                 tracked.thread.release_slot();
                 self.last_ended = Some(tracked);
@@ -284,8 +303,9 @@ impl Tracer {
     fn resume(&mut self, tid: i32, signal: i32) -> Result<(), Gone> {
         let tracked = self.tracked(tid)?;
         match (&tracked.phase, tracked.thread.engine) {
+            (Phase::Leaving(leaving), _) if !leaving.running => ptrace::step(tid),
             (Phase::InPlace, _) | (_, Engine::Ptrace) => ptrace::cont_to_syscall(tid, signal),
-            (_, Engine::Seccomp) => ptrace::cont(tid, signal),
+            (_, Engine::Seccomp | Engine::Inline) => ptrace::cont(tid, signal),
         }
     }
 
@@ -309,7 +329,16 @@ impl Tracer {
                 self.advance(tid)
             }
             (Phase::Bootstrap(_), Position::Entry { number, args }) if number == u64::from(DONE_NUMBER) => {
-                self.finish_bootstrap(tid, args[0])
+                self.finish_bootstrap(tid, args[0], args[1])
+            }
+            (Phase::Leaving(_), Position::Entry { number, args: [LEAVING, ..] })
+                if number == u64::from(DONE_NUMBER) =>
+            {
+                let thread = Rc::clone(&tracked.thread);
+                match &mut tracked.phase {
+                    Phase::Leaving(leaving) => leaving.at_leave(tid, thread.abi.get().abi()),
+                    _ => Ok(()),
+                }
             }
             _ => self.resume(tid, 0),
         }
@@ -346,6 +375,9 @@ impl Tracer {
         }
         tracked.thread.abi.set(abi);
         let thread = Rc::clone(&tracked.thread);
+        if thread.engine == Engine::Inline && calls::answers(&call) {
+            replace_site(&thread, info.pc, number as u32);
+        }
         let origin = Origin { call, number, pc: info.pc, sp: info.sp };
         let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if late_filter && !every_open {
             tracked.every_open = true;
@@ -444,8 +476,15 @@ impl Tracer {
         if !same_process {
             start.view.set(lookup::view(child));
         }
+        if start.space.has_agent() && !same_process && !ptrace::same_memory(maker.tid, child) {
+            start.space = Rc::new(start.space.copy());
+        }
+        let renew = !start.space.uniform.get();
         let tgid = if same_process { maker.tgid } else { child };
         self.track((child, tgid, maker.tgid), maker.engine, start, maker.abi.get(), every_open, ready);
+        if let Some(tracked) = self.tracked.get(&child).filter(|_| renew) {
+            told::tell(&tracked.thread);
+        }
         // The order of the two stops is not defined.
         if let Some(event) = self.early.remove(&child) {
             self.handle(child, event);
@@ -482,7 +521,74 @@ impl Tracer {
             }
             return self.advance(tid);
         }
+        if matches!(tracked.phase, Phase::Leaving(_)) || tracked.thread.space.borrow().has_agent() {
+            return self.signal_with_agent(tid, signal);
+        }
         self.resume(tid, signal)
+    }
+
+    /// A thread no longer shares its memory: those that are left may be alike now.
+    fn left_space(&self, thread: &Thread) {
+        let space = std::mem::take(&mut *thread.space.borrow_mut());
+        if !space.has_agent() || space.uniform.get() {
+            return;
+        }
+        let left = self.tracked.values().find(|tracked| Rc::ptr_eq(&tracked.thread.space.borrow(), &space));
+        if let Some(tracked) = left {
+            told::tell(&tracked.thread);
+        }
+    }
+
+    /// A signal for a thread that may be in the agent, or a step on the way out of it.
+    fn signal_with_agent(&mut self, tid: i32, signal: i32) -> Result<(), Gone> {
+        let tracked = self.tracked(tid)?;
+        let thread = Rc::clone(&tracked.thread);
+        let (space, abi) = (Rc::clone(&thread.space.borrow()), thread.abi.get().abi());
+        let Some(agent) = thread.world.trampoline.agent() else { return self.resume(tid, signal) };
+        let mut registers = ptrace::registers(tid)?;
+        let (pc, sp) = (abi.pc(&registers), abi.sp(&registers));
+        let place = leaving::place(pc, sp, &space, agent, abi);
+        let fault = matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGTRAP | libc::SIGFPE);
+        if place == Place::Copy && matches!(signal, libc::SIGSEGV | libc::SIGBUS) {
+            abi.set_pc(&mut registers, agent.copy_fault);
+            ptrace::set_registers(tid, &registers)?;
+            return self.resume(tid, 0);
+        }
+        if let Some(inside) = abi.inside().filter(|_| signal == libc::SIGTRAP) {
+            // Met a site that was just being replaced.
+            let begin = pc.wrapping_sub(inside.trap().1);
+            if space.is_site(begin) {
+                abi.set_pc(&mut registers, begin);
+                ptrace::set_registers(tid, &registers)?;
+                return self.resume(tid, 0);
+            }
+        }
+        let tracked = self.tracked(tid)?;
+        let stepped = signal == libc::SIGTRAP;
+        if let Phase::Leaving(leaving) = &mut tracked.phase {
+            if place != Place::Program && !stepped {
+                return self.give_up(tid, exec::Failure::Cannot(format!("its agent has failed (signal {signal})")));
+            }
+            if !leaving.advance(tid, &space, agent, abi)? {
+                return Ok(());
+            }
+            let Phase::Leaving(leaving) = std::mem::replace(&mut tracked.phase, Phase::Running) else { return Ok(()) };
+            let signal = leaving.finish(tid)?;
+            return self.resume(tid, signal);
+        }
+        match place {
+            Place::Program => self.resume(tid, signal),
+            // It does nothing that could fault.
+            _ if fault && agent.contains(pc) => {
+                self.give_up(tid, exec::Failure::Cannot(format!("its agent has failed (signal {signal})")))
+            }
+            _ => {
+                let mut leaving = Leaving::begin(tid, signal)?;
+                leaving.advance(tid, &space, agent, abi)?;
+                tracked.phase = Phase::Leaving(Box::new(leaving));
+                Ok(())
+            }
+        }
     }
 
     fn handle_exec(&mut self, tid: i32) -> Result<(), Gone> {
@@ -500,6 +606,9 @@ impl Tracer {
         tracked.flight = None;
         tracked.let_through = None;
         tracked.ready = false;
+        let thread = Rc::clone(&tracked.thread);
+        self.left_space(&thread);
+        let tracked = self.tracked(tid)?;
         match exec::prepare(&tracked.thread, abis) {
             Ok(bootstrap) => {
                 tracked.phase = Phase::Bootstrap(Box::new(bootstrap));
@@ -509,7 +618,7 @@ impl Tracer {
         }
     }
 
-    fn finish_bootstrap(&mut self, tid: i32, result: u64) -> Result<(), Gone> {
+    fn finish_bootstrap(&mut self, tid: i32, result: u64, stubs: u64) -> Result<(), Gone> {
         let tracked = self.tracked(tid)?;
         let Phase::Bootstrap(bootstrap) = std::mem::replace(&mut tracked.phase, Phase::Running) else {
             return self.resume(tid, 0);
@@ -517,6 +626,11 @@ impl Tracer {
         match bootstrap.finish(tid, result) {
             Ok(()) => {
                 tracked.ready = true;
+                let thread = &tracked.thread;
+                if thread.engine == Engine::Inline && thread.abi.get().abi().inside().is_some() && stubs != 0 {
+                    *thread.space.borrow_mut() = Rc::new(Space::new(stubs));
+                    told::tell(thread);
+                }
                 self.handle_trap(tid)
             }
             Err(error) => self.give_up(tid, error),
@@ -536,7 +650,7 @@ impl Tracer {
 impl Tracked {
     /// Whether its filter lets plain opens through, and another one can be added.
     fn lacks_filter(&self) -> bool {
-        !self.every_open && self.ready && self.thread.engine == Engine::Seccomp
+        !self.every_open && self.ready && self.thread.engine.filters()
     }
 
     /// The same tracee under another id.
@@ -545,6 +659,17 @@ impl Tracked {
         let ids = (tid, old.tgid, old.parent);
         let thread = Thread::new(ids, old.engine, old.inheritance(true), Rc::clone(world), old.abi.get());
         Tracked { thread: Rc::new(thread), phase: Phase::Running, flight: None, ..self }
+    }
+}
+
+/// Has the call that a thread has just issued answered by the agent from now on, where that can be done.
+fn replace_site(thread: &Thread, pc: u64, number: u32) {
+    let space = thread.space.borrow();
+    let (Some(agent), Some(inside)) = (thread.world.trampoline.agent(), thread.abi.get().abi().inside()) else { return };
+    if space.has_agent() {
+        // Two: this one and the thread's own.
+        let shared = Rc::strong_count(&space) > 1;
+        space.replace(thread.tid, pc, number, inside, agent, shared);
     }
 }
 

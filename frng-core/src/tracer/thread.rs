@@ -10,6 +10,8 @@ use super::Engine;
 use super::abi_table::AbiTable;
 use super::lookup;
 use super::ptrace;
+use super::space::Space;
+use super::told;
 use super::trampoline::{Slot, Trampoline};
 use crate::arch::Abi;
 use crate::call::{FileRef, Sys, TraceeAddr};
@@ -34,6 +36,8 @@ pub struct World {
     pub table: Rc<Table>,
     /// The memory shared with tracees.
     pub trampoline: Trampoline,
+    /// Bytes of the mapping of the table of lies, for agents.
+    pub lies_len: u64,
     /// All tracees, for those that ask about another.
     pub threads: RefCell<HashMap<i32, Weak<Thread>>>,
 }
@@ -54,6 +58,8 @@ pub struct Thread {
     pub(super) process: Rc<Cell<Process>>,
     schedule: Cell<Schedule>,
     pub(super) view: Rc<Cell<lookup::View>>,
+    /// What the agent has of this thread's memory.
+    pub(super) space: RefCell<Rc<Space>>,
     pub(super) world: Rc<World>,
     pub(super) abi: Cell<&'static AbiTable>,
     slot: Cell<Option<Slot>>,
@@ -75,6 +81,8 @@ pub struct Start {
     pub schedule: Schedule,
     /// Whether its paths mean the same here.
     pub view: Rc<Cell<lookup::View>>,
+    /// Its memory.
+    pub space: Rc<Space>,
 }
 
 impl Thread {
@@ -92,6 +100,7 @@ impl Thread {
             process: start.process,
             schedule: Cell::new(start.schedule),
             view: start.view,
+            space: RefCell::new(start.space),
             world,
             abi: Cell::new(abi),
             slot: Cell::new(None),
@@ -112,6 +121,7 @@ impl Thread {
             process: share(&self.process),
             schedule: self.schedule.get(),
             view: if same_process { Rc::clone(&self.view) } else { Rc::new(Cell::new(self.view.get())) },
+            space: Rc::clone(&self.space.borrow()),
         }
     }
 
@@ -206,6 +216,7 @@ impl Tracee for Thread {
 
     fn set_creds(&self, creds: Creds) {
         self.creds.set(creds);
+        told::tell(self);
     }
 
     fn group_count(&self) -> usize {
@@ -220,6 +231,7 @@ impl Tracee for Thread {
         let mut groups = (0..count).map(id).collect::<Result<Vec<u32>, Errno>>()?;
         groups.sort_unstable();
         *self.groups.borrow_mut() = groups.into();
+        told::tell(self);
         Ok(())
     }
 
@@ -229,6 +241,7 @@ impl Tracee for Thread {
 
     fn set_process(&self, process: Process) {
         self.process.set(process);
+        told::tell(self);
     }
 
     fn schedule(&self, tid: i32) -> Option<Schedule> {

@@ -13,12 +13,15 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::ptr::NonNull;
 
+use super::agent::Agent;
 use crate::arch::Abi;
+use crate::inside::layout;
+use crate::inside::local::{LIES_OFFSET, LiesFile};
 use crate::policy::SCRATCH_LEN;
 use crate::stat::STATX_LEN;
 
-/// Bytes for the code of one ABI: a page of code, then the filter a tracee may have to add.
-const CODE_LEN: usize = 16 * 4096;
+/// Bytes for the code of one ABI, without the agent: a page of code, then the filter a tracee may have to add.
+const CODE_LEN: usize = layout::AGENT as usize;
 /// Where the filter's `struct sock_fprog` is, from the begin of the code.
 const FILTER_OFFSET: usize = 4096;
 /// Where its instructions are, from the begin of the code.
@@ -34,6 +37,7 @@ const DATA_LEN: usize = SLOT_LEN * SLOTS;
 pub struct Trampoline {
     file: File,
     abis: &'static [&'static dyn Abi],
+    agent: Option<Agent>,
     data: NonNull<u8>,
     free: RefCell<Vec<u16>>,
 }
@@ -43,11 +47,15 @@ pub struct Trampoline {
 pub struct Slot(u16);
 
 impl Trampoline {
-    /// Makes the file in `directory`.
+    /// Makes the file in `directory`. `agent` is for the first ABI, with the table of lies it has to use.
     ///
     /// # Errors
     /// One line that says what is wrong with the directory and how to mend it.
-    pub fn new(directory: &Path, abis: &'static [&'static dyn Abi]) -> Result<Trampoline, String> {
+    pub fn new(
+        directory: &Path,
+        abis: &'static [&'static dyn Abi],
+        agent: Option<(Agent, LiesFile)>,
+    ) -> Result<Trampoline, String> {
         let mend = "set FAKEROOT_TMPDIR to a directory on a filesystem that is writable and not mounted noexec";
         let failed = |error: io::Error| {
             let mend = match error.raw_os_error() {
@@ -59,30 +67,59 @@ impl Trampoline {
             format!("cannot use {} for the memory shared with the command: {error}; {mend}", directory.display())
         };
         let file = unnamed_file(directory).map_err(failed)?;
-        let data_offset = CODE_LEN * abis.len();
+        let agent_len = agent.as_ref().map_or(0, |(agent, _)| agent.bytes.len());
+        let data_offset = CODE_LEN * abis.len() + agent_len;
         file.set_len((data_offset + DATA_LEN) as u64).map_err(failed)?;
         for (index, abi) in abis.iter().enumerate() {
-            let begin = index * CODE_LEN;
+            let begin = if index == 0 { 0 } else { index * CODE_LEN + agent_len };
             file.write_all_at(abi.trampoline_code(), begin as u64).map_err(failed)?;
             file.write_all_at(&filter(abis, *abi), (begin + FILTER_OFFSET) as u64).map_err(failed)?;
         }
+        if let Some((agent, lies)) = &agent {
+            let at = layout::TEMPLATE + LIES_OFFSET as u64;
+            file.write_all_at(zerocopy::IntoBytes::as_bytes(lies), at).map_err(failed)?;
+            file.write_all_at(&agent.bytes, layout::AGENT).map_err(failed)?;
+        }
+        let agent = agent.map(|(agent, _)| agent);
         check_executable(&file)
             .map_err(|_| format!("cannot execute from {}: it is mounted noexec; {mend}", directory.display()))?;
         let data = map(&file, DATA_LEN, libc::PROT_READ | libc::PROT_WRITE, data_offset).map_err(failed)?;
         // The lowest numbers on top, so that few pages are ever touched.
         let free = (0..SLOTS as u16).rev().collect();
-        Ok(Trampoline { file, abis, data, free: RefCell::new(free) })
+        Ok(Trampoline { file, abis, agent, data, free: RefCell::new(free) })
     }
 
-    /// The code that maps the trampoline of an ABI when it is run in a tracee, path included.
-    pub fn bootstrap(&self, abi: &dyn Abi) -> Vec<u8> {
+    /// The agent, for tracees of the first ABI.
+    pub fn agent(&self) -> Option<&Agent> {
+        self.agent.as_ref()
+    }
+
+    /// The place of an ABI among all.
+    fn index(&self, abi: &dyn Abi) -> usize {
+        self.abis.iter().position(|known| known.audit_arch() == abi.audit_arch()).unwrap_or(0)
+    }
+
+    fn agent_len(&self) -> usize {
+        self.agent.as_ref().map_or(0, |agent| agent.bytes.len())
+    }
+
+    /// Bytes of the code of an ABI, with the agent if it has one.
+    fn code_len(&self, abi: &dyn Abi) -> usize {
+        CODE_LEN + if self.index(abi) == 0 { self.agent_len() } else { 0 }
+    }
+
+    /// The code that maps the trampoline of an ABI when it is run in a tracee, path included. `with_agent`: what the
+    /// agent needs too, if there is one for it.
+    pub fn bootstrap(&self, abi: &dyn Abi, with_agent: bool) -> Vec<u8> {
         let mut code = [0; crate::arch::BOOTSTRAP_MAX];
-        let offset = self.abis.iter().position(|known| known.audit_arch() == abi.audit_arch()).unwrap_or(0);
+        let index = self.index(abi);
+        let agent = self.agent.as_ref().filter(|_| with_agent && index == 0);
         let layout = crate::arch::TrampolineLayout {
-            code_offset: (offset * CODE_LEN) as u64,
-            code_len: CODE_LEN as u64,
-            data_offset: (self.abis.len() * CODE_LEN) as u64,
+            code_offset: if index == 0 { 0 } else { (index * CODE_LEN + self.agent_len()) as u64 },
+            code_len: self.code_len(abi) as u64,
+            data_offset: (self.abis.len() * CODE_LEN + self.agent_len()) as u64,
             data_len: DATA_LEN as u64,
+            second_stage: agent.map(|agent| agent.second_stage),
         };
         let len = abi.bootstrap_code(&layout, &mut code);
         let path = format!("/proc/{}/fd/{}\0", std::process::id(), self.file.as_raw_fd());
@@ -100,7 +137,7 @@ impl Trampoline {
     }
 
     fn slot_address(&self, abi: &dyn Abi, slot: Slot) -> u64 {
-        abi.trampoline_address() + (CODE_LEN + usize::from(slot.0) * SLOT_LEN) as u64
+        abi.trampoline_address() + (self.code_len(abi) + usize::from(slot.0) * SLOT_LEN) as u64
     }
 
     /// Where the kernel leaves a `struct statx`, as an address in the tracee.
@@ -185,7 +222,7 @@ fn filter(abis: &[&'static dyn Abi], abi: &dyn Abi) -> Vec<u8> {
         bytes.extend([instruction.jt, instruction.jf]);
         bytes.extend(instruction.k.to_ne_bytes());
     }
-    debug_assert!(bytes.len() < CODE_LEN - FILTER_OFFSET);
+    debug_assert!(bytes.len() < layout::TEMPLATE as usize - FILTER_OFFSET);
     bytes
 }
 

@@ -1,0 +1,43 @@
+//! A call that the program has issued.
+
+use frng_core::call::{Call, TraceeAddr, table};
+use frng_core::errno::Errno;
+use frng_core::inside::calls;
+use frng_core::lie::LieTable;
+use frng_core::policy::Answer;
+
+use crate::arch::{self, Frame};
+use crate::dispatch::now;
+use crate::numbers;
+use crate::thread::Thread;
+
+/// Answers a call. If it returns false the program is to issue the call itself, which then stops if need be.
+///
+/// `scratch` is the begin of the stack's memory for handlers.
+pub fn answer(frame: &mut Frame, scratch: u64) -> bool {
+    let number = frame.number();
+    let Some(sys) = numbers::sys(number) else { return false };
+    let call = Call { sys, args: frame.args() };
+    if !calls::answers(&call) {
+        return false;
+    }
+    let local = arch::local();
+    let Some(content) = local.read().filter(|content| content.usable != 0) else { return false };
+    let lies = arch::lies(content.lies_len);
+    if !call.stops(lies.kinds().devices > 0) {
+        return false;
+    }
+    let thread = Thread::new(lies, local, &content, TraceeAddr(scratch));
+    let Some(outcome) = now(table::dispatch(&thread, &call)) else { return false };
+    let raw = match outcome {
+        Ok(Answer::Value(value)) => value,
+        Err(errno) => errno.to_raw(),
+        // SAFETY: the program's own call, as it was made.
+        Ok(Answer::Pass) => unsafe { arch::syscall(number, call.args) },
+    };
+    if thread.interrupted() || matches!(Errno::from_raw(raw), Err(Errno(512..=516))) {
+        return false;
+    }
+    frame.set_result(raw);
+    true
+}

@@ -1,0 +1,382 @@
+//! x86_64: how a program gets into the agent and out of it again, and how the agent issues calls.
+//!
+//! A syscall preserves every register but rax, rcx and r11 (`arch/x86/entry/entry_64.S`), the flags and vector registers
+//! included, and so does the agent. A stub (`frng-arch-x86_64/src/sites.rs`) jumps to `frng_agent_entry` with the call's
+//! registers and the address of the program's `syscall` instruction in r11. Only rcx is free there: the program's stack
+//! may be too small to push anything, and below its pointer there may be data (the red zone).
+
+use core::arch::global_asm;
+
+use frng_core::call::Sys;
+use frng_core::inside::layout;
+use frng_core::inside::local::Local;
+use frng_core::shared::SharedTable;
+
+pub use frng_arch_x86_64::ABI;
+/// Number and call.
+pub const NUMBERS: &[(u32, Sys)] = frng_arch_x86_64::numbers::TABLE;
+/// Where the trampoline is.
+pub const TRAMPOLINE: u64 = frng_arch_x86_64::trampoline::ADDRESS;
+
+const GADGET: u64 = TRAMPOLINE + frng_arch_x86_64::trampoline::GADGET;
+
+/// The program's registers, as `frng_agent_entry` saves them at the upper end of a stack.
+#[repr(C)]
+pub struct Frame {
+    vectors: [u128; 16],
+    r15: u64,
+    r14: u64,
+    r13: u64,
+    r12: u64,
+    rbp: u64,
+    rbx: u64,
+    /// Where to go on.
+    r11: u64,
+    r9: u64,
+    r8: u64,
+    r10: u64,
+    rdx: u64,
+    rsi: u64,
+    rdi: u64,
+    rax: u64,
+    flags: u64,
+    rsp: u64,
+    /// Not 0: stop before leaving.
+    leaving: u64,
+    pad: u64,
+}
+
+/// Bytes that the entry makes room for above the program's stack pointer.
+const FRAME_LEN: usize = size_of::<Frame>();
+const _: () = assert!(FRAME_LEN == 256 + 18 * 8 && FRAME_LEN % 16 == 0);
+const _: () = assert!(core::mem::offset_of!(Frame, leaving) == FRAME_LEN - 16);
+
+impl Frame {
+    /// The call's number: the kernel looks at 32 bits.
+    pub fn number(&self) -> u32 {
+        self.rax as u32
+    }
+
+    /// The call's arguments.
+    pub fn args(&self) -> [u64; 6] {
+        [self.rdi, self.rsi, self.rdx, self.r10, self.r8, self.r9]
+    }
+
+    /// Sets the call's result.
+    pub fn set_result(&mut self, raw: u64) {
+        self.rax = raw;
+    }
+}
+
+/// Bytes of the instruction `syscall`.
+const SYSCALL_LEN: u64 = 2;
+
+/// Called by `frng_agent_entry`.
+///
+/// # Safety
+/// `frame` must be at the upper end of a stack of the agent's that this thread has taken.
+unsafe extern "C" fn answer(frame: *mut Frame) {
+    let end = frame as u64 + FRAME_LEN as u64;
+    // SAFETY: promised by the caller; nobody else has it.
+    let frame = unsafe { &mut *frame };
+    if crate::answer(frame, end - layout::STACK_LEN) {
+        frame.r11 += SYSCALL_LEN;
+    }
+}
+
+/// Called by `frng_agent_second_stage`.
+///
+/// # Safety
+/// As for [`crate::init`].
+unsafe extern "C" fn init(file: i32, stack: *const u64) -> crate::init::Result {
+    // SAFETY: promised by the caller.
+    unsafe { crate::init(file, stack) }
+}
+
+global_asm!(
+    ".macro take lock, top",
+    "mov ecx, 1",
+    "xchg qword ptr [rip + __ehdr_start + {to_trampoline} + \\lock], rcx",
+    // The only jump that neither needs nor changes flags.
+    "jrcxz 2f",
+    "jmp 3f",
+    "2:",
+    "lea rcx, [rip + __ehdr_start + {to_trampoline} + \\top]",
+    "jmp 4f",
+    "3:",
+    ".endm",
+    ".globl frng_agent_entry, frng_agent_body, frng_agent_leave, frng_agent_end",
+    ".type frng_agent_entry, @function",
+    ".p2align 4",
+    "frng_agent_entry:",
+    ".cfi_startproc simple",
+    ".cfi_def_cfa rsp, 0",
+    ".cfi_register rip, r11",
+    ".set stack, 0",
+    ".rept {stacks}",
+    "take {locks} + stack * {lock_len}, {tops} + stack * {stack_len}",
+    ".set stack, stack + 1",
+    ".endr",
+    // All are taken: the program issues its call itself.
+    "jmp r11",
+    "4:",
+    "mov qword ptr [rcx - 16], 0",
+    "mov qword ptr [rcx - 24], rsp",
+    "lea rsp, [rcx - 24]",
+    ".cfi_def_cfa rsp, 0",
+    "pushfq",
+    "push rax",
+    "push rdi",
+    "push rsi",
+    "push rdx",
+    "push r10",
+    "push r8",
+    "push r9",
+    "push r11",
+    "push rbx",
+    "push rbp",
+    "push r12",
+    "push r13",
+    "push r14",
+    "push r15",
+    "sub rsp, 256",
+    "movups [rsp], xmm0",
+    "movups [rsp + 16], xmm1",
+    "movups [rsp + 32], xmm2",
+    "movups [rsp + 48], xmm3",
+    "movups [rsp + 64], xmm4",
+    "movups [rsp + 80], xmm5",
+    "movups [rsp + 96], xmm6",
+    "movups [rsp + 112], xmm7",
+    "movups [rsp + 128], xmm8",
+    "movups [rsp + 144], xmm9",
+    "movups [rsp + 160], xmm10",
+    "movups [rsp + 176], xmm11",
+    "movups [rsp + 192], xmm12",
+    "movups [rsp + 208], xmm13",
+    "movups [rsp + 224], xmm14",
+    "movups [rsp + 240], xmm15",
+    "cld",
+    "mov rbx, rsp",
+    "mov rdi, rsp",
+    "frng_agent_body:",
+    "call {answer}",
+    "cmp qword ptr [rbx + {leaving}], 0",
+    "je frng_agent_leave",
+    "mov edi, {leaving_word}",
+    "mov eax, {done}",
+    "syscall",
+    "frng_agent_leave:",
+    "movups xmm0, [rsp]",
+    "movups xmm1, [rsp + 16]",
+    "movups xmm2, [rsp + 32]",
+    "movups xmm3, [rsp + 48]",
+    "movups xmm4, [rsp + 64]",
+    "movups xmm5, [rsp + 80]",
+    "movups xmm6, [rsp + 96]",
+    "movups xmm7, [rsp + 112]",
+    "movups xmm8, [rsp + 128]",
+    "movups xmm9, [rsp + 144]",
+    "movups xmm10, [rsp + 160]",
+    "movups xmm11, [rsp + 176]",
+    "movups xmm12, [rsp + 192]",
+    "movups xmm13, [rsp + 208]",
+    "movups xmm14, [rsp + 224]",
+    "movups xmm15, [rsp + 240]",
+    "add rsp, 256",
+    "pop r15",
+    "pop r14",
+    "pop r13",
+    "pop r12",
+    "pop rbp",
+    "pop rbx",
+    "pop r11",
+    "pop r9",
+    "pop r8",
+    "pop r10",
+    "pop rdx",
+    "pop rsi",
+    "pop rdi",
+    // Which lock this is: from the number of the stack.
+    "lea rcx, [rsp + 40]",
+    "lea rax, [rip + __ehdr_start + {to_trampoline} + {stacks_begin}]",
+    "sub rcx, rax",
+    "shr rcx, {stack_shift}",
+    "dec rcx",
+    "shl rcx, {lock_shift}",
+    "lea rax, [rip + __ehdr_start + {to_trampoline} + {locks}]",
+    "add rcx, rax",
+    "pop rax",
+    "popfq",
+    "mov rsp, [rsp]",
+    "mov qword ptr [rcx], 0",
+    "jmp r11",
+    "frng_agent_end:",
+    ".cfi_endproc",
+    ".globl frng_agent_second_stage",
+    ".p2align 4",
+    "frng_agent_second_stage:",
+    "mov edi, r8d",
+    "mov rsi, rsp",
+    "sub rsp, 256",
+    "and rsp, -16",
+    "call {init}",
+    "mov rdi, rax",
+    "mov rsi, rdx",
+    "mov eax, {done}",
+    "syscall",
+    "ud2",
+    ".globl frng_agent_syscall",
+    ".p2align 4",
+    "frng_agent_syscall:",
+    "mov rax, rdi",
+    "mov rdi, rsi",
+    "mov rsi, rdx",
+    "mov rdx, rcx",
+    "mov r10, r8",
+    "mov r8, r9",
+    "mov r9, [rsp + 8]",
+    "movabs r11, {gadget}",
+    "jmp r11",
+    ".globl frng_agent_copy, frng_agent_copy_end, frng_agent_copy_fault",
+    ".p2align 4",
+    "frng_agent_copy:",
+    "mov rcx, rdx",
+    "rep movsb",
+    "frng_agent_copy_end:",
+    "xor eax, eax",
+    "ret",
+    // The tracer sends a thread here that has faulted above.
+    "frng_agent_copy_fault:",
+    "mov rax, rcx",
+    "ret",
+    to_trampoline = const -(layout::AGENT as i64),
+    stacks = const layout::STACKS_COUNT,
+    locks = const layout::LOCKS,
+    lock_len = const layout::LOCK_LEN,
+    lock_shift = const layout::LOCK_LEN.trailing_zeros(),
+    tops = const layout::STACKS + layout::STACK_LEN,
+    stacks_begin = const layout::STACKS,
+    stack_len = const layout::STACK_LEN,
+    stack_shift = const layout::STACK_LEN.trailing_zeros(),
+    leaving = const FRAME_LEN - 16,
+    leaving_word = const layout::LEAVING,
+    done = const frng_core::arch::DONE_NUMBER,
+    gadget = const GADGET,
+    answer = sym answer,
+    init = sym init,
+);
+
+// What the compiler calls by these names; there is no libc here.
+global_asm!(
+    ".globl memcpy, memmove, memset, memcmp, bcmp",
+    ".p2align 4",
+    "memmove:",
+    "mov rax, rdi",
+    "mov rcx, rdx",
+    "sub rax, rsi",
+    "cmp rax, rdx",
+    "mov rax, rdi",
+    "jb 2f",
+    "rep movsb",
+    "ret",
+    // The destination begins within the source: from the end on.
+    "2:",
+    "lea rdi, [rdi + rdx - 1]",
+    "lea rsi, [rsi + rdx - 1]",
+    "std",
+    "rep movsb",
+    "cld",
+    "ret",
+    ".p2align 4",
+    "memcpy:",
+    "mov rax, rdi",
+    "mov rcx, rdx",
+    "rep movsb",
+    "ret",
+    ".p2align 4",
+    "memset:",
+    "mov r8, rdi",
+    "mov eax, esi",
+    "mov rcx, rdx",
+    "rep stosb",
+    "mov rax, r8",
+    "ret",
+    ".p2align 4",
+    "memcmp:",
+    "bcmp:",
+    "xor eax, eax",
+    "mov rcx, rdx",
+    // Equal if there is nothing to compare.
+    "cmp rax, rax",
+    "repe cmpsb",
+    "je 2f",
+    "movzx eax, byte ptr [rdi - 1]",
+    "movzx ecx, byte ptr [rsi - 1]",
+    "sub eax, ecx",
+    "2:",
+    "ret",
+);
+
+unsafe extern "C" {
+    fn frng_agent_syscall(number: u64, a: u64, b: u64, c: u64, d: u64, e: u64, f: u64) -> u64;
+    fn frng_agent_copy(to: *mut u8, from: *const u8, len: usize) -> usize;
+}
+
+/// Issues a call that does not stop, whatever it is. Returns the raw result.
+///
+/// # Safety
+/// As for the call itself.
+pub unsafe fn syscall(number: u32, args: [u64; 6]) -> u64 {
+    let [a, b, c, d, e, f] = args;
+    // SAFETY: promised by the caller. The gadget is there as long as the agent is.
+    unsafe { frng_agent_syscall(number.into(), a, b, c, d, e, f) }
+}
+
+/// Copies bytes; returns how many are left because of a fault.
+///
+/// # Safety
+/// What is accessible of `to` must be writable memory that the caller may change.
+pub unsafe fn copy(to: *mut u8, from: *const u8, len: usize) -> usize {
+    // SAFETY: promised by the caller.
+    unsafe { frng_agent_copy(to, from, len) }
+}
+
+/// The private page of this process.
+pub fn local() -> &'static Local {
+    // SAFETY: mapped by `init` before anything jumps to the agent, for as long as the program lives.
+    unsafe { &*((TRAMPOLINE + layout::LOCAL) as *const Local) }
+}
+
+/// The table of lies.
+pub fn lies(len: u64) -> SharedTable {
+    // SAFETY: mapped by `init` with this length before anything jumps to the agent.
+    unsafe { SharedTable::new((TRAMPOLINE + layout::LIES) as *mut u8, len as usize) }
+}
+
+/// Maps memory at an address; whether that has worked.
+pub fn map(at: u64, len: u64, protection: i32, flags: i32, file: i32) -> bool {
+    let args = [at, len, protection as u64, flags as u64, file as u64, 0];
+    // SAFETY: the callers map where nothing is.
+    unsafe { syscall(libc::SYS_mmap as u32, args) == at }
+}
+
+/// Opens a file to read and write; `path` has a terminator.
+pub fn open(path: &[u8]) -> Option<i32> {
+    let args = [libc::AT_FDCWD as u64, path.as_ptr() as u64, (libc::O_RDWR | libc::O_CLOEXEC) as u64, 0, 0, 0];
+    // SAFETY: `path` is live.
+    let raw = unsafe { syscall(libc::SYS_openat as u32, args) };
+    frng_core::errno::Errno::from_raw(raw).ok().map(|fd| fd as i32)
+}
+
+/// Closes a descriptor.
+pub fn close(file: i32) {
+    // SAFETY: the agent's own descriptor.
+    unsafe { syscall(libc::SYS_close as u32, [file as u64, 0, 0, 0, 0, 0]) };
+}
+
+/// Ends the program: something has happened here that cannot. The tracer says so in the log.
+pub fn abort() -> ! {
+    // SAFETY: an instruction that traps.
+    unsafe { core::arch::asm!("ud2", options(noreturn)) }
+}

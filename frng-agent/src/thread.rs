@@ -1,0 +1,134 @@
+//! The thread that has issued a call, as its handler sees it.
+
+use core::cell::Cell;
+
+use frng_core::arch::Abi;
+use frng_core::call::{FileRef, Sys, TraceeAddr};
+use frng_core::creds::Creds;
+use frng_core::errno::Errno;
+use frng_core::inside::local::{Content, Local};
+use frng_core::policy::{Process, Schedule, Settings, Tracee, TraceeExt};
+use frng_core::shared::SharedTable;
+use frng_core::stat::{STATX_LEN, STATX_WANTED, Statx};
+
+use crate::{arch, memory, numbers};
+
+/// See [`Tracee`].
+pub struct Thread<'a> {
+    lies: SharedTable,
+    local: &'a Local,
+    content: &'a Content,
+    settings: Settings,
+    scratch: TraceeAddr,
+    /// A call was interrupted by a signal that the tracer holds back: all has to be done again afterwards.
+    interrupted: Cell<bool>,
+}
+
+impl<'a> Thread<'a> {
+    /// `scratch` is `SCRATCH_LEN` bytes of nobody else's.
+    pub fn new(lies: SharedTable, local: &'a Local, content: &'a Content, scratch: TraceeAddr) -> Thread<'a> {
+        Thread { lies, local, content, settings: content.settings(), scratch, interrupted: Cell::new(false) }
+    }
+
+    /// Whether a call has been interrupted.
+    pub fn interrupted(&self) -> bool {
+        self.interrupted.get()
+    }
+
+    fn issue(&self, number: u32, args: [u64; 6]) -> Result<u64, Errno> {
+        // SAFETY: the policy only issues calls that the program itself has asked for, or that read and write the
+        // program's memory as such calls do, or scratch memory.
+        let raw = unsafe { arch::syscall(number, args) };
+        let result = Errno::from_raw(raw);
+        if matches!(result, Err(Errno(512..=516))) {
+            self.interrupted.set(true);
+        }
+        result
+    }
+}
+
+impl Tracee for Thread<'_> {
+    type Lies = SharedTable;
+
+    fn abi(&self) -> &dyn Abi {
+        &arch::ABI
+    }
+
+    fn lies(&self) -> &SharedTable {
+        &self.lies
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn creds(&self) -> Creds {
+        self.content.creds()
+    }
+
+    /// Never asked for: calls that change credentials are not answered here.
+    fn set_creds(&self, _creds: Creds) {}
+
+    fn group_count(&self) -> usize {
+        self.content.group_count as usize
+    }
+
+    fn group(&self, index: usize) -> Option<u32> {
+        if index < self.group_count() { self.local.group(index) } else { None }
+    }
+
+    fn set_groups(&self, _count: usize, _id: &mut dyn FnMut(usize) -> Result<u32, Errno>) -> Result<(), Errno> {
+        Err(Errno::ENOSYS)
+    }
+
+    fn process(&self) -> Process {
+        self.content.process()
+    }
+
+    /// Never asked for, as [`Tracee::set_creds`].
+    fn set_process(&self, _process: Process) {}
+
+    fn schedule(&self, _tid: i32) -> Option<Schedule> {
+        None
+    }
+
+    fn set_schedule(&self, _tid: i32, _schedule: Schedule) {}
+
+    async fn syscall(&self, sys: Sys, args: [u64; 6]) -> Result<u64, Errno> {
+        self.issue(numbers::number(sys).ok_or(Errno::ENOSYS)?, args)
+    }
+
+    async fn stat(&self, file: FileRef) -> Result<Statx, Errno> {
+        let number = numbers::number(Sys::Statx).ok_or(Errno::ENOSYS)?;
+        let (dirfd, path) = self.at(file);
+        let mut bytes = [0u8; STATX_LEN];
+        let buffer = bytes.as_mut_ptr() as u64;
+        self.issue(number, [dirfd, path, file.flags as u32 as u64, u64::from(STATX_WANTED), buffer, 0])?;
+        zerocopy::FromBytes::read_from_bytes(&bytes).map_err(|_| Errno::EIO)
+    }
+
+    fn paths_changed(&self) {}
+
+    fn read(&self, from: TraceeAddr, to: &mut [u8]) -> Result<(), Errno> {
+        if memory::read(from, to) == to.len() { Ok(()) } else { Err(Errno::EFAULT) }
+    }
+
+    fn read_some(&self, from: TraceeAddr, to: &mut [u8]) -> Result<usize, Errno> {
+        match memory::read(from, to) {
+            0 if !to.is_empty() => Err(Errno::EFAULT),
+            got => Ok(got),
+        }
+    }
+
+    fn write(&self, to: TraceeAddr, from: &[u8]) -> Result<(), Errno> {
+        memory::write(to, from)
+    }
+
+    fn scratch(&self) -> Result<TraceeAddr, Errno> {
+        Ok(self.scratch)
+    }
+
+    fn empty_path(&self) -> TraceeAddr {
+        TraceeAddr(c"".as_ptr() as u64)
+    }
+}

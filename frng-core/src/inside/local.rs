@@ -1,0 +1,176 @@
+//! What the agent is told of its process: private memory of the process that only the tracer changes.
+//!
+//! A fork copies it with everything else, so that nothing needs to be done then. Threads of one process may have
+//! different credentials; then the agent answers nothing ([`Content::usable`]).
+
+use core::cell::UnsafeCell;
+use core::mem::offset_of;
+use core::sync::atomic::{AtomicU32, Ordering, fence};
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::creds::{Caps, Creds, Ids};
+use crate::policy::{Process, Settings, UnknownOwner};
+
+/// Most supplementary groups that fit.
+pub const GROUPS_MAX: usize = 64;
+
+/// Bytes for the path of the table of lies, with its terminator.
+pub const PATH_LEN: usize = 64;
+
+/// What a handler may ask the agent about its process, without the supplementary groups.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Content {
+    /// 0: the agent answers nothing, every call is the tracer's.
+    pub usable: u32,
+    /// Number of supplementary groups.
+    pub group_count: u32,
+    caps: [u64; 5],
+    uid: [u32; 4],
+    gid: [u32; 4],
+    securebits: u32,
+    no_new_privs: u32,
+    seccomp: u32,
+    umask: u32,
+    dumpable: u32,
+    unknown: u32,
+    real_uid: u32,
+    real_gid: u32,
+    last_cap: u32,
+    pad: u32,
+    /// Bytes of the mapping of the table of lies.
+    pub lies_len: u64,
+}
+
+/// The table of lies that the agent has to map.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct LiesFile {
+    /// Bytes of its mapping.
+    pub len: u64,
+    /// Its path.
+    pub path: [u8; PATH_LEN],
+}
+
+/// The private page of a process. The tracer writes it as bytes, at the offsets given here.
+#[repr(C)]
+pub struct Local {
+    /// Odd while the tracer changes what follows.
+    sequence: AtomicU32,
+    pad: u32,
+    content: UnsafeCell<Content>,
+    groups: [AtomicU32; GROUPS_MAX],
+    lies: UnsafeCell<LiesFile>,
+}
+
+/// Offset of [`Content`] in [`Local`], in bytes. Before it is the 32-bit sequence number.
+pub const CONTENT_OFFSET: usize = offset_of!(Local, content);
+/// Offset of the supplementary groups, sorted, 32 bits each.
+pub const GROUPS_OFFSET: usize = offset_of!(Local, groups);
+/// Offset of [`LiesFile`].
+pub const LIES_OFFSET: usize = offset_of!(Local, lies);
+
+const _: () = assert!(size_of::<Local>() as u64 <= super::layout::LOCAL_LEN);
+
+impl Local {
+    /// The table of lies. Never changes.
+    pub fn lies(&self) -> LiesFile {
+        // SAFETY: the memory is always initialized, and every bit pattern is a value.
+        unsafe { self.lies.get().read_volatile() }
+    }
+
+    /// A supplementary group.
+    pub fn group(&self, index: usize) -> Option<u32> {
+        self.groups.get(index).map(|group| group.load(Ordering::Relaxed))
+    }
+
+    /// A copy of the content; `None` if it is just being changed.
+    pub fn read(&self) -> Option<Content> {
+        let before = self.sequence.load(Ordering::Acquire);
+        // SAFETY: the memory is always initialized, and every bit pattern is a value. The tracer may write to it at the
+        // same time; then the sequence number differs and the copy is not used.
+        let content = unsafe { self.content.get().read_volatile() };
+        fence(Ordering::Acquire);
+        let after = self.sequence.load(Ordering::Relaxed);
+        (before == after && before & 1 == 0).then_some(content)
+    }
+}
+
+fn ids(ids: &Ids) -> [u32; 4] {
+    [ids.real, ids.effective, ids.saved, ids.fs]
+}
+
+fn from_ids([real, effective, saved, fs]: [u32; 4]) -> Ids {
+    Ids { real, effective, saved, fs }
+}
+
+impl Content {
+    /// Nothing known: not usable.
+    pub fn new() -> Content {
+        zerocopy::FromZeros::new_zeroed()
+    }
+
+    /// Sets the credentials.
+    pub fn set_creds(&mut self, creds: &Creds) {
+        self.uid = ids(&creds.uid);
+        self.gid = ids(&creds.gid);
+        let Caps { inheritable, permitted, effective, bounding, ambient } = creds.caps;
+        self.caps = [inheritable, permitted, effective, bounding, ambient];
+        self.securebits = creds.securebits;
+        self.no_new_privs = creds.no_new_privs.into();
+        self.seccomp = creds.seccomp;
+    }
+
+    /// The credentials.
+    pub fn creds(&self) -> Creds {
+        let [inheritable, permitted, effective, bounding, ambient] = self.caps;
+        Creds {
+            uid: from_ids(self.uid),
+            gid: from_ids(self.gid),
+            caps: Caps { inheritable, permitted, effective, bounding, ambient },
+            securebits: self.securebits,
+            no_new_privs: self.no_new_privs != 0,
+            seccomp: self.seccomp,
+        }
+    }
+
+    /// Sets what is faked of the process.
+    pub fn set_process(&mut self, process: &Process) {
+        self.umask = process.umask;
+        self.dumpable = process.dumpable;
+    }
+
+    /// What is faked of the process.
+    pub fn process(&self) -> Process {
+        Process { umask: self.umask, dumpable: self.dumpable }
+    }
+
+    /// Sets the invocation's settings.
+    pub fn set_settings(&mut self, settings: &Settings) {
+        self.unknown = match settings.unknown {
+            UnknownOwner::OwnAsRoot => 0,
+            UnknownOwner::AllAsRoot => 1,
+            UnknownOwner::AsItIs => 2,
+        };
+        self.real_uid = settings.real_uid;
+        self.real_gid = settings.real_gid;
+        self.last_cap = settings.last_cap;
+    }
+
+    /// The invocation's settings.
+    pub fn settings(&self) -> Settings {
+        let unknown = match self.unknown {
+            0 => UnknownOwner::OwnAsRoot,
+            1 => UnknownOwner::AllAsRoot,
+            _ => UnknownOwner::AsItIs,
+        };
+        Settings { unknown, real_uid: self.real_uid, real_gid: self.real_gid, last_cap: self.last_cap }
+    }
+}
+
+impl Default for Content {
+    fn default() -> Content {
+        Content::new()
+    }
+}

@@ -1,0 +1,76 @@
+//! Syscall instructions of a program, and what an arch crate must know to have them answered by the agent.
+
+/// Bytes of machine code, at most [`Code::MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    bytes: [u8; Code::MAX],
+    len: usize,
+}
+
+impl Code {
+    /// Most bytes.
+    pub const MAX: usize = 32;
+
+    /// From the pieces of it. What does not fit is cut.
+    pub fn new(pieces: &[&[u8]]) -> Code {
+        let mut code = Code { bytes: [0; Code::MAX], len: 0 };
+        for byte in pieces.iter().copied().flatten() {
+            if let Some(room) = code.bytes.get_mut(code.len) {
+                *room = *byte;
+                code.len += 1;
+            }
+        }
+        code
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// A syscall instruction that can be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Address of the instruction that is replaced by a jump.
+    pub begin: u64,
+    /// Address behind the syscall instruction, as the kernel tells it.
+    pub pc: u64,
+    /// The number it issues.
+    pub number: u32,
+}
+
+/// How a CPU's programs are made to jump into the agent instead of issuing a call.
+///
+/// A *stub* near the program, made for one site, loads what the agent needs to know and jumps to the agent.
+pub trait Inside: Sync {
+    /// Where in the trampoline's code (see [`crate::arch::Abi::trampoline_code`]) there is a syscall instruction
+    /// followed by a return, for the agent's own calls.
+    fn gadget(&self) -> u64;
+
+    /// What a program counter is when the kernel runs the gadget's call, relative to the trampoline's begin.
+    fn gadget_return(&self) -> u64;
+
+    /// Whether a call can be replaced, by the bytes that end with its instruction.
+    fn recognise(&self, code: &[u8], pc: u64, number: u32) -> Option<Site>;
+
+    /// Bytes of code up to the end of the syscall instruction that [`Inside::recognise`] wants to see.
+    fn window(&self) -> usize;
+
+    /// Bytes from one stub to the next.
+    fn stub_len(&self) -> u64;
+
+    /// How far a stub may be from its site, in bytes.
+    fn reach(&self) -> u64;
+
+    /// The stub of a site, to be at `at`. `entry` is where the agent's address is stored, near.
+    fn stub(&self, site: &Site, at: u64, entry: u64) -> Code;
+
+    /// The jump to a stub, to be written at the site's begin. Its first byte must be written last if other threads may
+    /// execute it.
+    fn jump(&self, site: &Site, stub: u64) -> Code;
+
+    /// A single byte which, executed at the begin of a site, stops the thread, and where its program counter then is
+    /// relative to the begin.
+    fn trap(&self) -> (u8, u64);
+}

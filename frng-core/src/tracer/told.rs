@@ -1,0 +1,59 @@
+//! Telling the agent of a process what it must know to answer: [`Local`].
+//!
+//! [`Local`]: crate::inside::local::Local
+
+use std::rc::Rc;
+
+use zerocopy::IntoBytes;
+
+use super::ptrace;
+use super::thread::Thread;
+use crate::inside::layout;
+use crate::inside::local::{CONTENT_OFFSET, Content, GROUPS_MAX, GROUPS_OFFSET};
+
+/// Tells the agent that shares this thread's memory what is faked of the thread. If the other threads that share it are
+/// not the same, the agent answers nothing until they are.
+pub fn tell(thread: &Thread) {
+    let space = Rc::clone(&thread.space.borrow());
+    if !space.has_agent() {
+        return;
+    }
+    let members: Vec<_> = {
+        let threads = thread.world.threads.borrow();
+        threads.values().filter_map(|other| other.upgrade()).collect()
+    };
+    let uniform = members.iter().filter(|other| Rc::ptr_eq(&space, &other.space.borrow())).all(|other| same(thread, other));
+    let groups = thread.groups.borrow();
+    let usable = uniform && groups.len() <= GROUPS_MAX;
+    space.uniform.set(uniform);
+    let mut content = Content::new();
+    content.usable = usable.into();
+    content.group_count = groups.len() as u32;
+    content.lies_len = thread.world.lies_len;
+    content.set_creds(&thread.creds.get());
+    content.set_process(&thread.process.get());
+    content.set_settings(&thread.settings);
+    let changing = space.told.get().wrapping_add(1);
+    let changed = changing.wrapping_add(1);
+    space.told.set(changed);
+    let at = thread.abi.get().abi().trampoline_address() + layout::LOCAL;
+    let groups = groups.get(..groups.len().min(GROUPS_MAX)).unwrap_or_default();
+    // In this order. If the process is gone nobody needs to know.
+    ptrace::write_pieces(
+        thread.tid,
+        &[
+            (at, changing.as_bytes()),
+            (at + CONTENT_OFFSET as u64, content.as_bytes()),
+            (at + GROUPS_OFFSET as u64, groups.as_bytes()),
+            (at, changed.as_bytes()),
+        ],
+    );
+}
+
+/// Whether two threads are the same to the agent.
+fn same(one: &Thread, other: &Thread) -> bool {
+    one.creds.get() == other.creds.get()
+        && one.process.get() == other.process.get()
+        && Rc::ptr_eq(&one.settings, &other.settings)
+        && *one.groups.borrow() == *other.groups.borrow()
+}
