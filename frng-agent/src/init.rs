@@ -17,9 +17,6 @@ pub struct Result {
 const AT_PHDR: u64 = 3;
 const AT_BASE: u64 = 7;
 
-/// How far from the program's or its interpreter's begin the stubs are: what a program maps later is next to the
-/// interpreter, in reach of them, and nothing is there.
-const APART: u64 = 1 << 30;
 /// A program that is loaded at an address of its own choice may use what is behind it for its heap.
 const JUST_BELOW: u64 = 64 << 10;
 /// Where such programs end.
@@ -88,7 +85,7 @@ unsafe fn base(stack: *const u64) -> Option<u64> {
 }
 
 fn map_stubs(base: u64) -> Option<u64> {
-    let below = if base < LOW { JUST_BELOW } else { APART };
+    let below = if base < LOW { JUST_BELOW } else { layout::APART };
     let fixed = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
     let places = (1..=8u64).filter_map(|step| base.checked_sub(below.checked_mul(step)?)).map(|at| at & !0xfff);
     // Nearly always the first one is free.

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use super::Engine;
 use super::abi_table::AbiTable;
+use super::known::Known;
 use super::lookup;
 use super::ptrace::{self, Gone};
 use super::thread::Thread;
@@ -42,6 +43,8 @@ const PAGE: u64 = 4096;
 
 /// A program whose first instructions are replaced for the moment.
 pub struct Bootstrap {
+    /// The program's sites that are known.
+    pub known: Rc<Known>,
     memory: File,
     registers: Registers,
     begin: u64,
@@ -80,7 +83,8 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable]) -> Result<Bootstrap, 
         abi.abi().set_pc(&mut registers, begin);
         ptrace::set_registers(thread.tid, &registers)?;
     }
-    Ok(Bootstrap { memory, registers, begin, original })
+    let known = thread.world.programs.of(executable.as_ref());
+    Ok(Bootstrap { known, memory, registers, begin, original })
 }
 
 impl Bootstrap {

@@ -10,6 +10,7 @@ mod doorbell;
 mod exec;
 mod flight;
 mod foundlings;
+mod known;
 mod last_process;
 mod leaving;
 mod lookup;

@@ -332,7 +332,7 @@ pub fn write_pieces(tid: i32, pieces: &[(u64, &[u8])]) {
         remote[index] = libc::iovec { iov_base: ptr::without_provenance_mut(*to as usize), iov_len: from.len() };
     }
     // SAFETY: `local` describes the pieces; the remote ranges are checked by the kernel.
-    unsafe { libc::process_vm_writev(tid, local.as_ptr(), count as u64, remote.as_ptr(), count as u64, 0) };
+    unsafe { libc::process_vm_writev(tid, local.as_ptr(), count as libc::c_ulong, remote.as_ptr(), count as libc::c_ulong, 0) };
 }
 
 /// Whether two threads share their memory (kcmp(2)). If the kernel cannot tell they are taken to.
@@ -342,4 +342,20 @@ pub fn same_memory(one: i32, other: i32) -> bool {
     // SAFETY: takes no memory.
     let result = unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_VM, 0, 0) };
     matches!(result, 0 | -1)
+}
+
+/// Copies `len` bytes from each of these addresses of a tracee, one behind the other, up to the first that cannot be read.
+pub fn read_each(tid: i32, begins: &[u64], len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; begins.len() * len];
+    let remote: Vec<libc::iovec> = begins
+        .iter()
+        .map(|begin| libc::iovec { iov_base: ptr::without_provenance_mut(*begin as usize), iov_len: len })
+        .collect();
+    let local = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+    // SAFETY: `local` describes `bytes`; the remote ranges are checked by the kernel.
+    let got = unsafe {
+        libc::process_vm_readv(tid, &raw const local, 1, remote.as_ptr(), remote.len() as libc::c_ulong, 0)
+    };
+    bytes.truncate(usize::try_from(got).unwrap_or(0));
+    bytes
 }

@@ -11,11 +11,12 @@ use super::exec::{self, Bootstrap};
 use super::flight::{Flight, Next, Origin};
 use super::last_process::{self, Ending};
 use super::agent::Agent;
+use super::known::Programs;
 use super::leaving::{self, Leaving, Place};
 use super::lookup;
 use super::orphans::Sweeper;
 use super::ptrace::{self, Event, Gone, Position, SyscallInfo, Watch};
-use super::space::Space;
+use super::space::{Space, Tools};
 use super::told;
 use super::thread::{Start, Thread, World};
 use super::trampoline::Trampoline;
@@ -100,7 +101,7 @@ impl Tracer {
         let every_open = table.kinds().devices > 0;
         Ok(Tracer {
             abis: AbiTable::all(abis),
-            world: Rc::new(World { table, trampoline, lies_len: lies.len, threads: Default::default() }),
+            world: Rc::new(World { table, trampoline, programs: Programs::default(), lies_len: lies.len, threads: Default::default() }),
             log,
             orders,
             tracked: HashMap::new(),
@@ -628,8 +629,11 @@ impl Tracer {
                 tracked.ready = true;
                 let thread = &tracked.thread;
                 if thread.engine == Engine::Inline && thread.abi.get().abi().inside().is_some() && stubs != 0 {
-                    *thread.space.borrow_mut() = Rc::new(Space::new(stubs));
+                    *thread.space.borrow_mut() = Rc::new(Space::new(stubs, Rc::clone(&bootstrap.known)));
                     told::tell(thread);
+                    if let Some(tools) = tools(thread) {
+                        thread.space.borrow().replace_early(tid, tools);
+                    }
                 }
                 self.handle_trap(tid)
             }
@@ -664,13 +668,16 @@ impl Tracked {
 
 /// Has the call that a thread has just issued answered by the agent from now on, where that can be done.
 fn replace_site(thread: &Thread, pc: u64, number: u32) {
-    let space = thread.space.borrow();
-    let (Some(agent), Some(inside)) = (thread.world.trampoline.agent(), thread.abi.get().abi().inside()) else { return };
-    if space.has_agent() {
-        // Two: this one and the thread's own.
-        let shared = Rc::strong_count(&space) > 1;
-        space.replace(thread.tid, pc, number, inside, agent, shared);
+    if let Some(tools) = tools(thread) {
+        thread.space.borrow().replace(thread.tid, pc, number, tools);
     }
+}
+
+/// What replacing sites of a thread's program takes, if it has an agent.
+fn tools(thread: &Thread) -> Option<Tools<'_>> {
+    let space = thread.space.borrow();
+    let (agent, inside) = (thread.world.trampoline.agent()?, thread.abi.get().abi().inside()?);
+    space.has_agent().then(|| Tools { inside, agent, shared: Rc::strong_count(&space) > 1 })
 }
 
 /// umask(2) of a process; the usual one if it cannot be told.

@@ -2,11 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::rc::Rc;
 
 use super::agent::Agent;
+use super::known::{Known, When};
 use super::ptrace;
 use crate::inside::layout::STUBS_LEN;
 use crate::inside::sites::{Inside, Site};
@@ -20,6 +22,10 @@ pub struct Space {
     sites: RefCell<HashMap<u64, Option<Site>>>,
     /// Stubs made.
     made: Cell<u64>,
+    /// The sites that are known of this program.
+    known: Rc<Known>,
+    /// Those that are there only once its libraries are have been replaced.
+    late_done: Cell<bool>,
     /// How often the agent was told something; see [`crate::inside::local::Local`].
     pub told: Cell<u32>,
     /// Whether all tracees that share it are the same to the agent.
@@ -29,10 +35,21 @@ pub struct Space {
 /// Bytes before the first stub: the agent's address.
 const ENTRY_LEN: u64 = 8;
 
+/// What replacing a site takes, besides the process.
+#[derive(Clone, Copy)]
+pub struct Tools<'a> {
+    /// How this CPU does it.
+    pub inside: &'a dyn Inside,
+    /// Where stubs lead to.
+    pub agent: &'a Agent,
+    /// Other tracees may be executing the site just now.
+    pub shared: bool,
+}
+
 impl Space {
     /// A space in which the agent works, with memory for stubs.
-    pub fn new(stubs: u64) -> Space {
-        let space = Space::default();
+    pub fn new(stubs: u64, known: Rc<Known>) -> Space {
+        let space = Space { known, ..Space::default() };
         space.stubs.set(Some(stubs));
         space.uniform.set(true);
         space
@@ -44,6 +61,8 @@ impl Space {
             stubs: self.stubs.clone(),
             sites: self.sites.clone(),
             made: self.made.clone(),
+            known: Rc::clone(&self.known),
+            late_done: self.late_done.clone(),
             told: self.told.clone(),
             uniform: self.uniform.clone(),
         }
@@ -64,56 +83,97 @@ impl Space {
         self.sites.borrow().values().flatten().any(|site| site.begin == address)
     }
 
-    /// Has the site that a tracee is stopped at answered by the agent from now on, if that can be done. `shared` tells
-    /// that other tracees may be executing it just now.
-    pub fn replace(&self, tid: i32, pc: u64, number: u32, inside: &dyn Inside, agent: &Agent, shared: bool) {
+    /// Has the sites that are known to be there as soon as the program is loaded answered by the agent.
+    pub fn replace_early(&self, tid: i32, tools: Tools) {
+        self.replace_known(tid, When::Loaded, tools);
+    }
+
+    /// Has the site that a tracee is stopped at answered by the agent from now on, if that can be done; and with the first
+    /// one of a library all that are known.
+    pub fn replace(&self, tid: i32, pc: u64, number: u32, tools: Tools) {
         let Some(stubs) = self.stubs.get() else { return };
         if self.sites.borrow().contains_key(&pc) {
             return;
         }
-        let site = self.recognise(tid, pc, number, inside, stubs);
-        let done = site.is_some_and(|site| self.write(tid, &site, inside, agent, stubs, shared).is_ok());
-        self.sites.borrow_mut().insert(pc, site.filter(|_| done));
+        if When::of(pc, stubs) == When::Later && !self.late_done.replace(true) {
+            self.replace_known(tid, When::Later, tools);
+            if self.sites.borrow().contains_key(&pc) {
+                return;
+            }
+        }
+        let mut code = [0; 32];
+        let code = code.get_mut(..tools.inside.window()).unwrap_or_default();
+        let begin = pc.wrapping_sub(code.len() as u64);
+        let complete = ptrace::read_memory(tid, begin, code) == code.len();
+        let site = self.recognise(code, pc, number, stubs, tools).filter(|_| complete);
+        let done = site.filter(|site| self.write(tid, &[*site], stubs, tools).is_ok());
+        if done.is_some() {
+            self.known.learn(pc, number, stubs);
+        }
+        self.sites.borrow_mut().insert(pc, done);
     }
 
-    fn recognise(&self, tid: i32, pc: u64, number: u32, inside: &dyn Inside, stubs: u64) -> Option<Site> {
-        let mut code = [0; 32];
-        let code = code.get_mut(..inside.window())?;
-        let begin = pc.checked_sub(code.len() as u64)?;
-        if pc.abs_diff(stubs) >= inside.reach() || ptrace::read_memory(tid, begin, code) != code.len() {
+    fn replace_known(&self, tid: i32, when: When, tools: Tools) {
+        let Some(stubs) = self.stubs.get() else { return };
+        let candidates = self.known.expected(when, stubs);
+        let window = tools.inside.window();
+        let begins: Vec<u64> = candidates.iter().map(|(pc, _)| pc.wrapping_sub(window as u64)).collect();
+        let code = ptrace::read_each(tid, &begins, window);
+        let sites: Vec<Site> = candidates
+            .iter()
+            .zip(code.chunks_exact(window))
+            .filter(|((pc, _), _)| !self.sites.borrow().contains_key(pc))
+            .filter_map(|((pc, number), code)| self.recognise(code, *pc, *number, stubs, tools))
+            .collect();
+        if !sites.is_empty() && self.write(tid, &sites, stubs, tools).is_ok() {
+            self.sites.borrow_mut().extend(sites.iter().map(|site| (site.pc, Some(*site))));
+        }
+    }
+
+    fn recognise(&self, code: &[u8], pc: u64, number: u32, stubs: u64, tools: Tools) -> Option<Site> {
+        if pc.abs_diff(stubs) >= tools.inside.reach() {
             return None;
         }
-        inside.recognise(code, pc, number)
+        tools.inside.recognise(code, pc, number)
     }
 
-    fn write(
-        &self,
-        tid: i32,
-        site: &Site,
-        inside: &dyn Inside,
-        agent: &Agent,
-        stubs: u64,
-        shared: bool,
-    ) -> io::Result<()> {
-        let at = stubs + ENTRY_LEN + self.made.get() * inside.stub_len();
-        if at + inside.stub_len() > stubs + STUBS_LEN {
+    fn write(&self, tid: i32, sites: &[Site], stubs: u64, tools: Tools) -> io::Result<()> {
+        let stub_len = tools.inside.stub_len();
+        let begin = stubs + ENTRY_LEN + self.made.get() * stub_len;
+        if begin + stub_len * sites.len() as u64 > stubs + STUBS_LEN {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let memory = OpenOptions::new().write(true).open(format!("/proc/{tid}/mem"))?;
+        let mut code = Vec::new();
+        let mut at = begin;
+        for site in sites {
+            code.extend_from_slice(tools.inside.stub(site, at, stubs).bytes());
+            at += stub_len;
+            code.resize((at - begin) as usize, 0);
+        }
         if self.made.get() == 0 {
-            memory.write_all_at(&agent.entry.to_ne_bytes(), stubs)?;
+            code.splice(0..0, tools.agent.entry.to_ne_bytes());
+            memory.write_all_at(&code, stubs)?;
+        } else {
+            memory.write_all_at(&code, begin)?;
         }
-        memory.write_all_at(inside.stub(site, at, stubs).bytes(), at)?;
-        self.made.set(self.made.get() + 1);
-        let jump = inside.jump(site, at);
-        match jump.bytes().split_first() {
-            // Whoever gets there meanwhile stops and begins again.
-            Some((first, rest)) if shared => {
-                memory.write_all_at(&[inside.trap().0], site.begin)?;
-                memory.write_all_at(rest, site.begin + 1)?;
-                memory.write_all_at(&[*first], site.begin)
-            }
-            _ => memory.write_all_at(jump.bytes(), site.begin),
+        self.made.set(self.made.get() + sites.len() as u64);
+        for (index, site) in sites.iter().enumerate() {
+            write_jump(&memory, site, begin + index as u64 * stub_len, tools)?;
         }
+        Ok(())
+    }
+}
+
+fn write_jump(memory: &File, site: &Site, stub: u64, tools: Tools) -> io::Result<()> {
+    let jump = tools.inside.jump(site, stub);
+    match jump.bytes().split_first() {
+        // Whoever gets there meanwhile stops and begins again.
+        Some((first, rest)) if tools.shared && !rest.is_empty() => {
+            memory.write_all_at(&[tools.inside.trap().0], site.begin)?;
+            memory.write_all_at(rest, site.begin + 1)?;
+            memory.write_all_at(&[*first], site.begin)
+        }
+        _ => memory.write_all_at(jump.bytes(), site.begin),
     }
 }

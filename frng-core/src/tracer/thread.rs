@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use super::Engine;
 use super::abi_table::AbiTable;
+use super::known::Programs;
 use super::lookup;
 use super::ptrace;
 use super::space::Space;
@@ -36,6 +37,8 @@ pub struct World {
     pub table: Rc<Table>,
     /// The memory shared with tracees.
     pub trampoline: Trampoline,
+    /// The sites that programs are known to use.
+    pub programs: Programs,
     /// Bytes of the mapping of the table of lies, for agents.
     pub lies_len: u64,
     /// All tracees, for those that ask about another.

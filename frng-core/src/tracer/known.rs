@@ -1,0 +1,101 @@
+//! The sites that programs are known to use, so that they need not be found by a stop again each time.
+//!
+//! Where a library is differs from run to run, but a program maps the same libraries in the same order, one next to the
+//! other, and the stubs are at a fixed distance from its interpreter. So a site is remembered by its distance from the
+//! stubs. That is a guess: the code that is found there decides.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::inode::InodeId;
+use crate::inside::layout::APART;
+use crate::stat::{Statx, Timestamp};
+
+/// Most sites remembered of a program.
+const SITES_MAX: usize = 64;
+/// Most programs remembered.
+const PROGRAMS_MAX: usize = 4096;
+
+/// When a site is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// As soon as the kernel has loaded the program.
+    Loaded,
+    /// When the program has mapped its libraries.
+    Later,
+}
+
+impl When {
+    /// When a site of a program with these stubs is there: its interpreter is [`APART`] behind them, its libraries before
+    /// that; a static program begins near.
+    pub fn of(pc: u64, stubs: u64) -> When {
+        let distance = pc.wrapping_sub(stubs);
+        if distance < APART / 4 || distance >= APART { When::Loaded } else { When::Later }
+    }
+}
+
+/// The sites of one program.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Distance from the stubs, and number.
+    sites: RefCell<Vec<(u64, u32)>>,
+}
+
+impl Known {
+    /// Remembers a site.
+    pub fn learn(&self, pc: u64, number: u32, stubs: u64) {
+        let mut sites = self.sites.borrow_mut();
+        let site = (pc.wrapping_sub(stubs), number);
+        if sites.len() < SITES_MAX && !sites.contains(&site) {
+            sites.push(site);
+        }
+    }
+
+    /// Where sites should be, by program counter, with their numbers.
+    pub fn expected(&self, when: When, stubs: u64) -> Vec<(u64, u32)> {
+        let sites = self.sites.borrow();
+        let expected = sites.iter().map(|(distance, number)| (stubs.wrapping_add(*distance), *number));
+        expected.filter(|(pc, _)| When::of(*pc, stubs) == when).collect()
+    }
+}
+
+/// What is known of all programs.
+#[derive(Debug, Default)]
+pub struct Programs {
+    programs: RefCell<HashMap<(InodeId, Timestamp), Rc<Known>>>,
+}
+
+impl Programs {
+    /// What is known of a program, by its file.
+    pub fn of(&self, executable: Option<&Statx>) -> Rc<Known> {
+        let Some(file) = executable else { return Rc::default() };
+        let mut programs = self.programs.borrow_mut();
+        if programs.len() >= PROGRAMS_MAX {
+            programs.clear();
+        }
+        Rc::clone(programs.entry((file.id(), file.mtime)).or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sites_are_expected_at_the_same_distance_from_other_stubs() {
+        let known = Known::default();
+        let stubs = 0x7000_0000_0000;
+        known.learn(stubs + APART + 0x1000, 262, stubs);
+        known.learn(stubs + APART - 0x1000, 5, stubs);
+        known.learn(stubs + APART - 0x1000, 5, stubs);
+        let other = 0x7100_0000_0000;
+        assert_eq!(known.expected(When::Loaded, other), [(other + APART + 0x1000, 262)]);
+        assert_eq!(known.expected(When::Later, other), [(other + APART - 0x1000, 5)]);
+    }
+
+    #[test]
+    fn a_static_program_has_all_its_sites_from_the_begin() {
+        assert_eq!(When::of(0x40_1000, 0x3f_0000), When::Loaded);
+    }
+}
