@@ -83,6 +83,10 @@ impl Abi for X86_64 {
         registers::abandon_call(registers)
     }
 
+    fn after_steps(&self, registers: &mut Registers) {
+        registers::after_steps(registers);
+    }
+
     fn word_len(&self) -> usize {
         layouts::WORD_LEN
     }

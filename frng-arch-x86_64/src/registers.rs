@@ -19,6 +19,7 @@ const RSI: usize = 13 * 8;
 const RDI: usize = 14 * 8;
 const ORIG_RAX: usize = 15 * 8;
 const RIP: usize = 16 * 8;
+const EFLAGS: usize = 18 * 8;
 const RSP: usize = 19 * 8;
 
 /// Where the arguments are, in order.
@@ -105,6 +106,15 @@ pub fn abandon_call(registers: &mut Registers) -> bool {
         registers.set_u64_at(ORIG_RAX, NO_CALL);
     }
     interrupted
+}
+
+/// The trap flag of the flags register.
+const TRAP_FLAG: u64 = 0x100;
+
+/// Clears the trap flag: the kernel leaves it set by a step over popf
+/// (`arch/x86/kernel/step.c: is_setting_trap_flag`).
+pub fn after_steps(registers: &mut Registers) {
+    registers.set_u64_at(EFLAGS, registers.u64_at(EFLAGS) & !TRAP_FLAG);
 }
 
 fn set_args(registers: &mut Registers, args: [u64; 6]) {

@@ -145,6 +145,9 @@ pub trait Abi: Sync {
         false
     }
 
+    /// Takes away what single steps of a tracer may have left in the registers.
+    fn after_steps(&self, _registers: &mut Registers) {}
+
     // 3. Layouts.
 
     /// Bytes of a pointer, of a `long` and of an auxv word.

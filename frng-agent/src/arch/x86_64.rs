@@ -125,6 +125,8 @@ global_asm!(
     "lea rsp, [rcx - 24]",
     ".cfi_def_cfa rsp, 0",
     "pushfq",
+    // Set if the tracer has this thread stepped through here; popfq would keep it.
+    "and dword ptr [rsp], 0xfffffeff",
     "push rax",
     "push rdi",
     "push rsi",

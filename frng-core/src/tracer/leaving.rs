@@ -74,6 +74,8 @@ impl Leaving {
         let (pc, sp) = (abi.pc(&registers), abi.sp(&registers));
         match place(pc, sp, space, agent, abi) {
             Place::Program => {
+                abi.after_steps(&mut registers);
+                ptrace::set_registers(tid, &registers)?;
                 ptrace::set_signal_mask(tid, self.mask)?;
                 return Ok(true);
             }
