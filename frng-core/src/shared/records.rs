@@ -182,33 +182,39 @@ impl Records {
         changed
     }
 
-    /// Gives a lie whose birth is unknown this one. Afterwards [`Records::exchange`] its word.
-    pub fn learn_birth(&self, seen: &Seen, birth: Birth) -> bool {
+    /// Gives a lie whose birth is unknown this one; afterwards [`Records::exchange`] its word. `false` if somebody else
+    /// was faster.
+    ///
+    /// # Errors
+    /// `EIO` if the record is broken.
+    pub fn learn_birth(&self, seen: &Seen, birth: Birth) -> Result<bool, Errno> {
         let unknown = PackedBirth::new(None, seen.word.version());
         let known = PackedBirth::new(Some(birth), 0);
-        let record = self.record(seen.index).filter(|_| seen.birth == unknown);
-        record.is_some_and(|record| {
-            record.birth.compare_exchange(unknown.0, known.0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
-        })
+        let record = self.record(seen.index).filter(|_| seen.birth == unknown).ok_or(Errno::EIO)?;
+        Ok(record.birth.compare_exchange(unknown.0, known.0, Ordering::SeqCst, Ordering::SeqCst).is_ok())
     }
 
     /// Makes a lie. `false` if somebody else is making one too, or has made one: look again. `round` counts how often
     /// that was so.
     ///
     /// # Errors
-    /// `ENOSPC` if there is no room.
+    /// `ENOSPC` if there is no room; `EIO` if the chain leads out of the mapping.
     pub fn insert(&self, key: Key, birth: Option<Birth>, value: u32, round: u32) -> Result<bool, Errno> {
         let bucket = key.bucket(self.buckets);
         let (own, pending) = match self.recycle(bucket, key, birth, value) {
             Some(recycled) => recycled,
             None => self.add(bucket, key, birth, value)?,
         };
-        if self.is_alone(bucket, key, own) && self.exchange(own, pending, pending.live()) {
+        let alone = self.is_alone(bucket, key, own);
+        if alone == Some(true) && self.exchange(own, pending, pending.live()) {
             return Ok(true);
         }
         // Whoever has killed it has done this.
         if let Some(record) = self.record(own) {
             record.exchange(pending, pending.dead());
+        }
+        if alone.is_none() {
+            return Err(Errno::EIO);
         }
         // Each maker for another time, so that two do not go on killing each other's.
         for _ in 0..(round & 15).wrapping_mul(own & 63) {
@@ -255,10 +261,10 @@ impl Records {
         Err(Errno::EAGAIN)
     }
 
-    /// Kills the other pending records about an inode; whether there is no lie.
-    fn is_alone(&self, bucket: u32, key: Key, own: u32) -> bool {
+    /// Kills the other pending records about an inode; whether there is no lie. `None` if the chain is broken.
+    fn is_alone(&self, bucket: u32, key: Key, own: u32) -> Option<bool> {
         let mut alone = true;
-        let walked = self.walk(bucket, |index, record| {
+        self.walk(bucket, |index, record| {
             // The word first: whoever was pending before we were is seen with its key.
             let may_matter = matches!(record.word().state(), State::Pending | State::Live);
             if index == own || !may_matter || !record.is_about(key) {
@@ -273,8 +279,8 @@ impl Records {
                 None => true,
             };
             !alone
-        });
-        alone && walked.is_some()
+        })?;
+        Some(alone)
     }
 
     /// Calls `look` with every record that was ever used and is not being written now.

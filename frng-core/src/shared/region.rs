@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// How often a loop that competes with other threads is tried again. Each failure means that another one got on, so an
 /// honest thread never gets here; a hostile one must not keep it forever.
-pub(super) const TRIES: u32 = 1 << 16;
+pub(super) const TRIES: u32 = 1 << 12;
 
 /// Memory shared with other threads and processes.
 #[derive(Clone, Copy)]

@@ -165,7 +165,7 @@ impl LieTable for SharedTable {
                     let mut new = seen.word.with_value(value);
                     match inode.birth {
                         Some(birth) if !seen.birth.is_known() => {
-                            if !self.records.learn_birth(&seen, birth) {
+                            if !self.records.learn_birth(&seen, birth)? {
                                 continue;
                             }
                             new = new.with_birth_known();
