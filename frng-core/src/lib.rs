@@ -5,6 +5,7 @@
 //! - [`policy`]: what each call does to a fooled process, written once for every engine;
 //! - [`inside`]: what the tracer and the code inside of tracees agree on;
 //! - [`lie`], [`inode`], [`creds`]: what is remembered of files and threads;
+//! - [`shared`]: the table of lies, in memory that processes share;
 //! - `tracer`, `daemon`, `state`, `log` (feature `std`): the process that does it.
 //!
 //! Without the feature `std` the crate allocates nothing and needs no operating system library, so that
@@ -28,6 +29,8 @@ pub mod daemon;
 pub mod filter;
 #[cfg(feature = "std")]
 pub mod log;
+#[cfg(feature = "std")]
+mod memory;
 #[cfg(feature = "std")]
 pub mod state;
 #[cfg(feature = "std")]

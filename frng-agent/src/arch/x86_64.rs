@@ -6,6 +6,7 @@
 //! may be too small to push anything, and below its pointer there may be data (the red zone).
 
 use core::arch::global_asm;
+use core::ptr::NonNull;
 
 use frng_core::call::Sys;
 use frng_core::inside::layout;
@@ -163,12 +164,14 @@ global_asm!(
     "mov rdi, rsp",
     "frng_agent_body:",
     "call {answer}",
+    // From here on the tracer does not ask for a stop any more.
+    "frng_agent_leave:",
     "cmp qword ptr [rbx + {leaving}], 0",
-    "je frng_agent_leave",
+    "je 5f",
     "mov edi, {leaving_word}",
     "mov eax, {done}",
     "syscall",
-    "frng_agent_leave:",
+    "5:",
     "movups xmm0, [rsp]",
     "movups xmm1, [rsp + 16]",
     "movups xmm2, [rsp + 32]",
@@ -350,10 +353,11 @@ pub fn local() -> &'static Local {
     unsafe { &*((TRAMPOLINE + layout::LOCAL) as *const Local) }
 }
 
-/// The table of lies.
-pub fn lies(len: u64) -> SharedTable {
+/// The table of lies; `None` if it is broken.
+pub fn lies(len: u64) -> Option<SharedTable> {
+    let at = NonNull::new((TRAMPOLINE + layout::LIES) as *mut u8)?;
     // SAFETY: mapped by `init` with this length before anything jumps to the agent.
-    unsafe { SharedTable::new((TRAMPOLINE + layout::LIES) as *mut u8, len as usize) }
+    unsafe { SharedTable::open(at, len as usize) }
 }
 
 /// Maps memory at an address; whether that has worked.

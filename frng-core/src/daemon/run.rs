@@ -91,10 +91,10 @@ impl Daemon {
         };
         log_panics(&log);
 
-        let table = match state {
-            Some(state) => Table::from_records(state.load()?),
-            None => Table::new(),
-        };
+        let mut table = Table::create(&options.directory)?;
+        if let Some(state) = state {
+            table.load(state.load()?)?;
+        }
         let pid = std::process::id();
         match state {
             Some(state) => {

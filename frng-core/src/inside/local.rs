@@ -53,6 +53,20 @@ pub struct LiesFile {
     pub path: [u8; PATH_LEN],
 }
 
+#[cfg(feature = "std")]
+impl LiesFile {
+    /// A descriptor of a process, and how long its mapping is.
+    pub fn new(len: u64, process: u32, descriptor: i32) -> LiesFile {
+        let mut path = [0; PATH_LEN];
+        // The longest is shorter.
+        let text = std::format!("/proc/{process}/fd/{descriptor}");
+        for (to, from) in path.iter_mut().zip(text.bytes()) {
+            *to = from;
+        }
+        LiesFile { len, path }
+    }
+}
+
 /// The private page of a process. The tracer writes it as bytes, at the offsets given here.
 #[repr(C)]
 pub struct Local {

@@ -1,19 +1,33 @@
-//! mock
-use crate::{errno::Errno,inode::*,lie::*};
-#[allow(missing_docs)]
-pub struct SharedTable { base: *mut u8, len: usize }
-#[allow(missing_docs)]
-impl SharedTable { pub unsafe fn new(base: *mut u8, len: usize) -> SharedTable { SharedTable { base, len } } }
-impl LieTable for SharedTable {
- fn get(&self, _: &InodeId) -> Option<Lie> { None }
- fn put(&self, _: &InodeId, _: Lie) -> Result<(), Errno> { let _ = (self.base, self.len); Ok(()) }
- fn forget(&self, _: &InodeId) {}
- fn orphan(&self, _: &InodeId) {}
- fn adopt(&self, _: &InodeId) {}
- fn peek(&self, _: InodeKey) -> Option<Lie> {None}
- fn kinds(&self) -> Kinds { Kinds::default() }
- fn xattr(&self, _: &InodeId, _: &[u8], _: &mut dyn FnMut(&[u8])) -> Result<usize, Errno> { Err(Errno::ENODATA) }
- fn set_xattr(&self, _: &InodeId, _: &[u8], _: usize, _: &mut dyn FnMut(&mut [u8]) -> Result<(), Errno>) -> Result<(), Errno> { Ok(()) }
- fn remove_xattr(&self, _: &InodeId, _: &[u8]) -> Result<(), Errno> { Ok(()) }
- fn xattr_names(&self, _: &InodeId, _: &mut dyn FnMut(&[u8])) {}
-}
+//! The table of lies in memory that the daemon shares with code in its tracees.
+//!
+//! A [`SharedTable`] is a view of a mapping: any number of threads and processes use one mapping each of the same file
+//! (at whatever address), with this same code, which allocates nothing and cannot panic.
+//!
+//! - Nobody waits for anybody. There are no locks; each change is one exchange of a record's 64-bit word, which every CPU
+//!   can do. A process that is killed at any instruction leaves at worst a record or a piece of the arena that is never
+//!   used again, or a counter that is too high, never a wrong answer and nothing that others stumble over.
+//! - What others write is not believed: indices are checked, walks along chains end (`region`). Who writes rubbish makes
+//!   the table's answers rubbish, but nobody's memory unsafe.
+//! - The file has all its length from the begin and is sparse, so it grows without anybody noticing (`layout`).
+//! - A lie takes 32 bytes, its share of the buckets and of the values (`records`, `values`): 40 for most tables of a
+//!   million, 64 if no two lies say the same.
+//!
+//! `records` explains how a lie is found and made; `word` what is exchanged; `key` how an inode is told from others;
+//! `xattrs` where extended attributes are; `kinds` the counters. `verify` walks over all of it (feature `std`).
+
+mod key;
+mod kinds;
+mod layout;
+mod records;
+mod region;
+mod table;
+mod values;
+#[cfg(feature = "std")]
+mod verify;
+mod word;
+mod xattrs;
+
+pub use layout::Layout;
+pub use table::{Entry, SharedTable};
+#[cfg(feature = "std")]
+pub use verify::Summary;

@@ -21,6 +21,19 @@ pub struct Leaving {
     pub running: bool,
 }
 
+/// All signals but those that an instruction itself causes: if they are blocked then, the kernel takes the program's
+/// handler away (`kernel/signal.c: force_sig_info_to_task`).
+const HELD_BACK: u64 = !(bit(libc::SIGTRAP)
+    | bit(libc::SIGSEGV)
+    | bit(libc::SIGBUS)
+    | bit(libc::SIGILL)
+    | bit(libc::SIGFPE)
+    | bit(libc::SIGSYS));
+
+const fn bit(signal: i32) -> u64 {
+    1 << (signal - 1)
+}
+
 /// Where a thread is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -64,7 +77,7 @@ impl Leaving {
     pub fn begin(tid: i32, signal: i32) -> Result<Leaving, Gone> {
         let info = ptrace::signal_info(tid)?;
         let mask = ptrace::signal_mask(tid)?;
-        ptrace::set_signal_mask(tid, u64::MAX)?;
+        ptrace::set_signal_mask(tid, HELD_BACK)?;
         Ok(Leaving { signal, info, mask, running: false })
     }
 

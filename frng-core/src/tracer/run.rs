@@ -96,7 +96,7 @@ impl Tracer {
             }
             _ => None,
         };
-        let lies = table.file();
+        let lies = table.shared_with_agents();
         let trampoline = Trampoline::new(directory, abis, agent.map(|agent| (agent, lies)))?;
         let every_open = table.kinds().devices > 0;
         Ok(Tracer {
