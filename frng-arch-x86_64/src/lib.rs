@@ -14,12 +14,14 @@ mod golden;
 pub mod layouts;
 pub mod numbers;
 pub mod registers;
+#[cfg(feature = "sites")]
 pub mod sites;
 pub mod trampoline;
 
 use frng_core::arch::{Abi, BOOTSTRAP_MAX, Registers, StatBytes, TrampolineLayout};
 use frng_core::call::Sys;
 use frng_core::errno::Errno;
+#[cfg(feature = "sites")]
 use frng_core::inside::sites::Inside;
 use frng_core::stat::Statx;
 
@@ -111,6 +113,7 @@ impl Abi for X86_64 {
         trampoline::bootstrap_code(layout, out)
     }
 
+    #[cfg(feature = "sites")]
     fn inside(&self) -> Option<&'static dyn Inside> {
         Some(&sites::SITES)
     }

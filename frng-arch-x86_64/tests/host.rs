@@ -125,6 +125,7 @@ const LAYOUT: TrampolineLayout = TrampolineLayout {
     code_len: PAGE as u64,
     data_offset: 5 * PAGE as u64,
     data_len: 3 * PAGE as u64,
+    second_stage: None,
 };
 
 /// Puts the bootstrap code somewhere and runs it.
@@ -186,7 +187,7 @@ fn the_bootstrap_maps_code_and_data_and_leaves_no_descriptor() {
 #[test]
 fn a_bootstrap_leaves_room_in_its_buffer() {
     let layout =
-        TrampolineLayout { code_offset: u64::MAX, code_len: u64::MAX, data_offset: u64::MAX, data_len: u64::MAX };
+        TrampolineLayout { code_offset: u64::MAX, code_len: u64::MAX, data_offset: u64::MAX, data_len: u64::MAX, second_stage: Some(u64::MAX) };
     assert!(ABI.bootstrap_code(&layout, &mut [0; BOOTSTRAP_MAX]) < BOOTSTRAP_MAX);
 }
 

@@ -36,8 +36,27 @@ pub struct Site {
     pub begin: u64,
     /// Address behind the syscall instruction, as the kernel tells it.
     pub pc: u64,
-    /// The number it issues.
-    pub number: u32,
+    /// How it is replaced.
+    pub way: Way,
+}
+
+/// How a site is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The instruction that loads this number right before the syscall instruction becomes the jump. The syscall
+    /// instruction stays as it is.
+    Load(u32),
+    /// The syscall instruction becomes a short jump to here, where nothing can get and a long one has room.
+    Padding(u64),
+}
+
+/// Code around a syscall instruction.
+#[derive(Clone, Copy, Debug)]
+pub struct Window<'a> {
+    /// Up to the end of the instruction.
+    pub before: &'a [u8],
+    /// Behind it, as far as there is something.
+    pub after: &'a [u8],
 }
 
 /// How a CPU's programs are made to jump into the agent instead of issuing a call.
@@ -51,11 +70,11 @@ pub trait Inside: Sync {
     /// What a program counter is when the kernel runs the gadget's call, relative to the trampoline's begin.
     fn gadget_return(&self) -> u64;
 
-    /// Whether a call can be replaced, by the bytes that end with its instruction.
-    fn recognise(&self, code: &[u8], pc: u64, number: u32) -> Option<Site>;
+    /// Whether a call can be replaced. `pc` is the address behind the syscall instruction.
+    fn recognise(&self, window: Window, pc: u64, number: u32) -> Option<Site>;
 
-    /// Bytes of code up to the end of the syscall instruction that [`Inside::recognise`] wants to see.
-    fn window(&self) -> usize;
+    /// Bytes of [`Window::before`] and [`Window::after`] that [`Inside::recognise`] wants to see.
+    fn window(&self) -> (usize, usize);
 
     /// Bytes from one stub to the next.
     fn stub_len(&self) -> u64;
@@ -66,9 +85,11 @@ pub trait Inside: Sync {
     /// The stub of a site, to be at `at`. `entry` is where the agent's address is stored, near.
     fn stub(&self, site: &Site, at: u64, entry: u64) -> Code;
 
-    /// The jump to a stub, to be written at the site's begin. Its first byte must be written last if other threads may
-    /// execute it.
-    fn jump(&self, site: &Site, stub: u64) -> Code;
+    /// Bytes at the begin of a site's stub that lead to the agent; behind is what the program itself may be in.
+    fn stub_way_in(&self, site: &Site) -> u64;
+
+    /// What leads from a site to its stub: addresses and code, to be written in this order.
+    fn jumps(&self, site: &Site, stub: u64) -> [(u64, Code); 2];
 
     /// A single byte which, executed at the begin of a site, stops the thread, and where its program counter then is
     /// relative to the begin.

@@ -56,7 +56,7 @@ pub fn place(pc: u64, sp: u64, space: &Space, agent: &Agent, abi: &dyn Abi) -> P
         Place::Copy
     } else if (gadget..=returned).contains(&pc) && stack_of(sp, abi).is_some() {
         Place::Body
-    } else if space.is_stub(pc) || (agent.entry..agent.body).contains(&pc) || (agent.leave..agent.end).contains(&pc) {
+    } else if space.is_way_in(pc) || (agent.entry..agent.body).contains(&pc) || (agent.leave..agent.end).contains(&pc) {
         Place::Edge
     } else if agent.contains(pc) {
         Place::Body

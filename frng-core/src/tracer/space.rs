@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
@@ -11,7 +12,7 @@ use super::agent::Agent;
 use super::known::{Known, When};
 use super::ptrace;
 use crate::inside::layout::STUBS_LEN;
-use crate::inside::sites::{Inside, Site};
+use crate::inside::sites::{Inside, Site, Way, Window};
 
 /// Memory of one or more tracees, made anew by exec, copied by fork, shared by threads and after vfork.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub struct Space {
     stubs: Cell<Option<u64>>,
     /// Sites that were looked at, by program counter. Those that cannot be replaced have no place.
     sites: RefCell<HashMap<u64, Option<Site>>>,
+    /// Where stubs lead to the agent.
+    ways_in: RefCell<Vec<Range<u64>>>,
     /// Stubs made.
     made: Cell<u64>,
     /// The sites that are known of this program.
@@ -60,6 +63,7 @@ impl Space {
         Space {
             stubs: self.stubs.clone(),
             sites: self.sites.clone(),
+            ways_in: self.ways_in.clone(),
             made: self.made.clone(),
             known: Rc::clone(&self.known),
             late_done: self.late_done.clone(),
@@ -73,8 +77,13 @@ impl Space {
         self.stubs.get().is_some()
     }
 
+    /// Whether an address is on the way from a site to the agent.
+    pub fn is_way_in(&self, address: u64) -> bool {
+        self.is_stub(address) && self.ways_in.borrow().iter().any(|way| way.contains(&address))
+    }
+
     /// Whether an address is among the stubs.
-    pub fn is_stub(&self, address: u64) -> bool {
+    fn is_stub(&self, address: u64) -> bool {
         self.stubs.get().is_some_and(|stubs| (stubs..stubs + STUBS_LEN).contains(&address))
     }
 
@@ -101,11 +110,13 @@ impl Space {
                 return;
             }
         }
-        let mut code = [0; 32];
-        let code = code.get_mut(..tools.inside.window()).unwrap_or_default();
-        let begin = pc.wrapping_sub(code.len() as u64);
-        let complete = ptrace::read_memory(tid, begin, code) == code.len();
-        let site = self.recognise(code, pc, number, stubs, tools).filter(|_| complete);
+        if self.is_stub(pc) {
+            return;
+        }
+        let (before, after) = tools.inside.window();
+        let mut code = vec![0; before + after];
+        let got = ptrace::read_memory(tid, pc.wrapping_sub(before as u64), &mut code);
+        let site = self.recognise(code.get(..got).unwrap_or_default(), pc, number, stubs, tools);
         let done = site.filter(|site| self.write(tid, &[*site], stubs, tools).is_ok());
         if done.is_some() {
             self.known.learn(pc, number, stubs);
@@ -116,15 +127,18 @@ impl Space {
     fn replace_known(&self, tid: i32, when: When, tools: Tools) {
         let Some(stubs) = self.stubs.get() else { return };
         let candidates = self.known.expected(when, stubs);
-        let window = tools.inside.window();
-        let begins: Vec<u64> = candidates.iter().map(|(pc, _)| pc.wrapping_sub(window as u64)).collect();
-        let code = ptrace::read_each(tid, &begins, window);
-        let sites: Vec<Site> = candidates
-            .iter()
-            .zip(code.chunks_exact(window))
-            .filter(|((pc, _), _)| !self.sites.borrow().contains_key(pc))
-            .filter_map(|((pc, number), code)| self.recognise(code, *pc, *number, stubs, tools))
-            .collect();
+        let (before, after) = tools.inside.window();
+        let begins: Vec<u64> = candidates.iter().map(|(pc, _)| pc.wrapping_sub(before as u64)).collect();
+        let code = ptrace::read_each(tid, &begins, before + after);
+        let mut sites: Vec<Site> = Vec::new();
+        for ((pc, number), code) in candidates.iter().zip(code.chunks_exact(before + after)) {
+            let Some(site) = self.recognise(code, *pc, *number, stubs, tools) else { continue };
+            // Two may have seen the same padding.
+            let taken = sites.iter().any(|other| other.way == site.way && matches!(site.way, Way::Padding(_)));
+            if !taken && !self.sites.borrow().contains_key(pc) {
+                sites.push(site);
+            }
+        }
         if !sites.is_empty() && self.write(tid, &sites, stubs, tools).is_ok() {
             self.sites.borrow_mut().extend(sites.iter().map(|site| (site.pc, Some(*site))));
         }
@@ -134,7 +148,8 @@ impl Space {
         if pc.abs_diff(stubs) >= tools.inside.reach() {
             return None;
         }
-        tools.inside.recognise(code, pc, number)
+        let (before, after) = code.split_at_checked(tools.inside.window().0)?;
+        tools.inside.recognise(Window { before, after }, pc, number)
     }
 
     fn write(&self, tid: i32, sites: &[Site], stubs: u64, tools: Tools) -> io::Result<()> {
@@ -159,21 +174,28 @@ impl Space {
         }
         self.made.set(self.made.get() + sites.len() as u64);
         for (index, site) in sites.iter().enumerate() {
-            write_jump(&memory, site, begin + index as u64 * stub_len, tools)?;
+            let stub = begin + index as u64 * stub_len;
+            write_jumps(&memory, site, stub, tools)?;
+            let way_in = stub..stub + tools.inside.stub_way_in(site);
+            self.ways_in.borrow_mut().push(way_in);
         }
         Ok(())
     }
 }
 
-fn write_jump(memory: &File, site: &Site, stub: u64, tools: Tools) -> io::Result<()> {
-    let jump = tools.inside.jump(site, stub);
-    match jump.bytes().split_first() {
-        // Whoever gets there meanwhile stops and begins again.
-        Some((first, rest)) if tools.shared && !rest.is_empty() => {
-            memory.write_all_at(&[tools.inside.trap().0], site.begin)?;
-            memory.write_all_at(rest, site.begin + 1)?;
-            memory.write_all_at(&[*first], site.begin)
+/// Leads from a site to its stub.
+fn write_jumps(memory: &File, site: &Site, stub: u64, tools: Tools) -> io::Result<()> {
+    for (at, code) in tools.inside.jumps(site, stub) {
+        match code.bytes().split_first() {
+            None => {}
+            // Whoever gets there meanwhile stops and begins again.
+            Some((first, rest)) if tools.shared && at == site.begin => {
+                memory.write_all_at(&[tools.inside.trap().0], at)?;
+                memory.write_all_at(rest, at + 1)?;
+                memory.write_all_at(&[*first], at)?;
+            }
+            Some(_) => memory.write_all_at(code.bytes(), at)?,
         }
-        _ => memory.write_all_at(jump.bytes(), site.begin),
     }
+    Ok(())
 }
