@@ -61,7 +61,7 @@ fn two_first_lies_about_one_inode_become_one() {
         let lie = table.get(&id).unwrap();
         assert!(lie == first || lie == second);
     };
-    interleave(151, |_| (), theirs, |table| put(table, &id, second), check);
+    interleave(397, |_| (), theirs, |table| put(table, &id, second), check);
     // The same with records that can serve again, before and behind a lie about another inode.
     let before = |table: &SharedTable| {
         for ino in [3, 5, 7] {
@@ -70,7 +70,7 @@ fn two_first_lies_about_one_inode_become_one() {
         table.forget(&inode(3, None));
         table.forget(&inode(7, None));
     };
-    interleave(307, before, theirs, |table| put(table, &id, second), check);
+    interleave(797, before, theirs, |table| put(table, &id, second), check);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn what_is_said_of_one_inode_does_not_reach_the_next_that_its_record_serves() {
     for birth in [None, Some(1)] {
         let (id, known, next) = (inode(1, birth), inode(1, Some(1)), inode(3, None));
         interleave(
-            307,
+            797,
             |table| put(table, &id, marked(1, 1, 1)),
             |table| u64::from(table.put(&known, marked(1, 1, 2)).is_err()),
             |table| {
@@ -119,7 +119,7 @@ fn what_is_said_of_one_inode_does_not_reach_the_next_that_its_record_serves() {
 fn two_xattrs_set_at_once_are_both_there() {
     let id = inode(1, None);
     interleave(
-        307,
+        797,
         |table| put(table, &id, marked(1, 0, 1)),
         |table| u64::from(set_xattr(table, &id, b"user.b", b"b").is_err()),
         |table| set_xattr(table, &id, b"user.a", b"a").unwrap(),
@@ -135,7 +135,7 @@ fn of_an_older_and_a_younger_inode_the_younger_ones_lie_stays() {
     let (old, new) = (inode(1, Some(1)), inode(1, Some(2)));
     for already in [false, true] {
         interleave(
-            307,
+            797,
             |table| {
                 if already {
                     put(table, &old, marked(1, 1, 7));
