@@ -1,7 +1,9 @@
 //! What looking a lie up costs in a small and in a large table, in the order the inodes were made and in none:
 //! `cargo bench -p frng-benches --bench lies`.
 
-use criterion::{Criterion, black_box};
+use std::hint::black_box;
+
+use criterion::Criterion;
 use frng_core::inode::{Birth, InodeId};
 use frng_core::lie::{Lie, LieTable};
 use frng_core::stat::S_IFREG;
