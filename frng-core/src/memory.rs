@@ -1,5 +1,7 @@
 //! Memory shared by the daemon and its tracees: files in FAKEROOT_TMPDIR that have no name.
 
+pub(crate) mod full_disk;
+
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io;

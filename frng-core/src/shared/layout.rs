@@ -101,7 +101,7 @@ impl Layout {
     }
 
     /// Bytes of a mapping; `None` for a layout that cannot be.
-    pub fn len(&self) -> Option<usize> {
+    pub fn bytes(&self) -> Option<usize> {
         self.offsets().map(|offsets| offsets.len)
     }
 
@@ -129,7 +129,7 @@ impl Layout {
         }
         let [buckets, records, value_buckets, values, units] = capacities;
         let layout = Layout { buckets, records, value_buckets, values, units };
-        (magic == MAGIC && version == VERSION && layout.len()? <= region.len()).then_some(layout)
+        (magic == MAGIC && version == VERSION && layout.bytes()? <= region.len()).then_some(layout)
     }
 }
 

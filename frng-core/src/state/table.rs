@@ -11,7 +11,7 @@ use crate::errno::Errno;
 use crate::inode::{InodeId, InodeKey};
 use crate::inside::local::LiesFile;
 use crate::lie::{Kinds, Lie, LieTable};
-use crate::memory::{Mapping, anonymous_file, failure, unnamed_file};
+use crate::memory::{Mapping, anonymous_file, failure, full_disk, unnamed_file};
 use crate::shared::{Layout, SharedTable, Summary};
 
 /// The lies of a daemon: a [`SharedTable`] and the file it is in.
@@ -24,12 +24,16 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table without lies, in a file in `directory`, which code in tracees can map too.
+    /// A table without lies, in a file in `directory`, which code in tracees can map too. If its disk gets full this
+    /// process goes on with memory of its own.
     ///
     /// # Errors
     /// One line that says what is wrong with the directory and how to mend it.
     pub fn create(directory: &Path) -> Result<Table, String> {
-        Table::with_largest(|| unnamed_file(directory)).map_err(|error| failure(directory, &error))
+        let failed = |error| failure(directory, &error);
+        let table = Table::with_largest(|| unnamed_file(directory)).map_err(failed)?;
+        full_disk::survive(&table.mapping, &table.file).map_err(failed)?;
+        Ok(table)
     }
 
     /// A table without lies, for this process only.
@@ -55,7 +59,7 @@ impl Table {
 
     fn with_layout(file: File, layout: &Layout) -> io::Result<Table> {
         let impossible = || io::Error::from_raw_os_error(libc::ENOMEM);
-        let len = layout.len().ok_or_else(impossible)?;
+        let len = layout.bytes().ok_or_else(impossible)?;
         file.set_len(len as u64)?;
         let mapping = Mapping::new(&file, len, libc::PROT_READ | libc::PROT_WRITE, 0)?;
         // SAFETY: mapped as long as the table, which keeps the mapping, and zero, as the file is new. Nothing else in this

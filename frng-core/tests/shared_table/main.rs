@@ -3,8 +3,10 @@
 
 mod any_instruction;
 mod hostile;
+mod interleaved;
 mod kills;
 mod memory;
 mod model;
+mod stepped;
 mod support;
 mod threads;

@@ -37,7 +37,7 @@ impl Memory {
     }
 
     pub fn for_layout(layout: &Layout) -> Memory {
-        Memory::new(layout.len().unwrap())
+        Memory::new(layout.bytes().unwrap())
     }
 
     pub fn address(&self) -> NonNull<u8> {
