@@ -94,9 +94,6 @@ fn execute(run: Run) -> Result<c_int, String> {
         stay: run.stay,
         directory: directory()?,
     })?;
-    if let Some(warning) = reserved.warning() {
-        complain(warning);
-    }
     allow_tracing_by(reserved.daemon());
     let attached = reserved.attach(engine, run.unknown)?;
     if engine == Engine::Seccomp {

@@ -106,6 +106,22 @@ impl Scratch {
         finish(self.command(words))
     }
 
+    /// Runs a shell script as the user, in a mount namespace where `mounts`, a script too, was run by root before. `None`,
+    /// and a word about it, if we cannot do that.
+    pub fn run_with_mounts(&self, mounts: &str, script: &str) -> Option<Done> {
+        if !is_root() {
+            eprintln!("skipped: needs root to mount something");
+            return None;
+        }
+        let user = USER.to_string();
+        let mut command = self.command(&["unshare", "--mount", "--propagation", "private", "sh", "-c"]);
+        command.arg(format!(
+            "set -e; {mounts}; exec setpriv --reuid {user} --regid {user} --clear-groups -- sh -c \"$1\""
+        ));
+        command.args(["sh", script]).uid(0).gid(0);
+        Some(finish(command))
+    }
+
     /// Waits until no process runs one of our programs any more.
     pub fn wait_for_the_daemon_to_end(&self) {
         let start = Instant::now();
@@ -115,15 +131,30 @@ impl Scratch {
         }
     }
 
-    /// A process that runs our frng.
+    /// A process that runs our frng; the oldest one, for a daemon has children for an instant.
     pub fn daemon(&self) -> Option<i32> {
         let frng = self.bin().join("frng");
-        fs::read_dir("/proc").unwrap().find_map(|entry| {
+        let ours = fs::read_dir("/proc").unwrap().filter_map(|entry| {
             let entry = entry.ok()?;
-            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
             // A zombie has no program any more.
-            (fs::read_link(entry.path().join("exe")).ok()? == frng).then_some(pid)
-        })
+            let ours = fs::read_link(entry.path().join("exe")).ok()? == frng;
+            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+            // Field 22, counted from behind the name (proc_pid_stat(5)).
+            let born: u64 = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()?;
+            ours.then_some((born, pid))
+        });
+        ours.min().map(|(_, pid)| pid)
+    }
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub fn eventually(what: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !what() {
+        assert!(start.elapsed() < Duration::from_secs(20));
+        thread::sleep(Duration::from_millis(2));
     }
 }
 

@@ -3,9 +3,11 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{
     AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, UnixCredentials, accept4, bind, connect,
@@ -84,9 +86,36 @@ impl Channel {
         }
     }
 
-    /// Waits for the other side to hang up.
-    pub fn wait_for_hang_up(&self) {
-        while let Ok(Some(_)) = self.receive() {}
+    /// Waits for a packet, but no longer than this.
+    ///
+    /// # Errors
+    /// `TimedOut`, and those of [`Channel::receive`].
+    pub fn receive_within(&self, patience: Duration) -> io::Result<Option<Vec<u8>>> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut ready = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut ready, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+                Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+                Ok(_) => return self.receive(),
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Waits for the other side to hang up, but no longer than this.
+    ///
+    /// # Errors
+    /// `TimedOut`.
+    pub fn wait_for_hang_up(&self, patience: Duration) -> io::Result<()> {
+        loop {
+            match self.receive_within(patience) {
+                Ok(Some(_)) => {}
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(error),
+                Ok(None) | Err(_) => return Ok(()),
+            }
+        }
     }
 }
 

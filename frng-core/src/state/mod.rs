@@ -3,6 +3,7 @@
 mod file;
 mod format;
 mod record;
+mod rescue;
 mod table;
 
 pub(crate) use file::reason;

@@ -7,6 +7,7 @@ use std::ffi::c_void;
 use std::io;
 use std::ptr;
 
+use super::doorbell;
 use crate::arch::{REGISTERS_MAX, Registers};
 
 /// The tracee has died, or is not stopped where it should be because it is dying.
@@ -219,9 +220,12 @@ impl Event {
 /// Waits for the next event of any tracee or child.
 ///
 /// # Errors
-/// `ECHILD` if there is none at all.
+/// `ECHILD` if there is none at all, `EINTR` if somebody knocks ([`doorbell`]).
 pub fn wait() -> io::Result<(i32, Event)> {
     loop {
+        if doorbell::is_knocking() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let mut status = 0;
         // SAFETY: `status` is a live int.
         let tid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) };
@@ -239,9 +243,12 @@ pub fn wait() -> io::Result<(i32, Event)> {
 /// still there for [`wait`].
 ///
 /// # Errors
-/// `ECHILD` if there is none at all.
+/// `ECHILD` if there is none at all, `EINTR` if somebody knocks ([`doorbell`]).
 pub fn peek_end() -> io::Result<Option<i32>> {
     loop {
+        if doorbell::is_knocking() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         // SAFETY: the structure holds integers and addresses; all zeros is a value of it.
         let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
         let options = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::__WALL;

@@ -2,11 +2,14 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
 use super::abi_table::AbiTable;
+use super::callers::Callers;
 use super::cpu::Follower;
+use super::doorbell;
 use super::exec::{self, Bootstrap};
 use super::flight::{Flight, Next, Origin};
 use super::last_process::{self, Ending};
@@ -66,10 +69,12 @@ pub struct Tracer {
     pub(super) ending: Ending,
     /// Filters made from now on stop at every open.
     every_open: bool,
+    callers: Callers,
+    terminated: Option<i32>,
 }
 
 impl Tracer {
-    /// A tracer without tracees. Makes the trampoline's file in `directory`.
+    /// A tracer without tracees, on the thread that will [`run`](Tracer::run) it. Makes the trampoline's file in `directory`.
     ///
     /// # Errors
     /// One line that says what is wrong with the directory and how to mend it.
@@ -79,7 +84,9 @@ impl Tracer {
         table: Rc<Table>,
         log: Log,
         orders: Orders,
+        callers: Callers,
     ) -> Result<Tracer, String> {
+        doorbell::listen_here().map_err(|error| format!("cannot start the daemon: {error}"))?;
         let trampoline = Trampoline::new(directory, abis)?;
         let every_open = table.kinds().devices > 0;
         Ok(Tracer {
@@ -94,24 +101,29 @@ impl Tracer {
             sweeper: Sweeper::default(),
             ending: Ending::default(),
             every_open,
+            callers,
+            terminated: None,
         })
     }
 
     /// Traces until `idle` agrees to end. It is asked when no tracee is left; if the last one has just ended, before
-    /// its parent can see that.
-    pub fn run(&mut self, idle: &mut dyn FnMut() -> bool) {
+    /// its parent can see that. Or until [`Order::Terminate`]: then there may be tracees, and its signal is returned.
+    pub fn run(&mut self, idle: &mut dyn FnMut() -> bool) -> Option<i32> {
         loop {
             self.obey_orders();
+            if self.terminated.is_some() {
+                return self.terminated;
+            }
             if !self.early.is_empty() && (self.tracked.is_empty() || ptrace::is_quiet()) {
                 self.adopt_foundlings();
             }
             if self.tracked.is_empty() {
                 if idle() {
-                    return;
+                    return None;
                 }
                 match self.orders.recv() {
                     Ok(order) => self.obey(order),
-                    Err(_) => return,
+                    Err(_) => return None,
                 }
                 continue;
             }
@@ -121,16 +133,19 @@ impl Tracer {
             match ptrace::wait() {
                 Ok((tid, Event::Ending)) => self.handle_ending(tid, idle),
                 Ok((tid, event)) => self.handle(tid, event),
+                // There are orders.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // No child although some are tracked: they were reaped with the process that exec replaced.
                 Err(_) => self.tracked.clear(),
             }
             if ending {
-                return;
+                return None;
             }
         }
     }
 
     fn obey_orders(&mut self) {
+        doorbell::noticed();
         while let Ok(order) = self.orders.try_recv() {
             self.obey(order);
         }
@@ -141,6 +156,7 @@ impl Tracer {
             Order::Attach(attach) => self.attach(attach),
             Order::Dump => self.dump(),
             Order::Check => {}
+            Order::Terminate(signal) => self.terminated = Some(signal),
         }
     }
 
@@ -153,6 +169,7 @@ impl Tracer {
             )
         });
         let result = result.map(|()| {
+            self.callers.attached(attach.pid);
             let start = Start {
                 creds: Creds::root(attach.settings.last_cap),
                 settings: Rc::new(attach.settings),
@@ -247,6 +264,7 @@ impl Tracer {
         if event == Event::Ended {
             self.early.remove(&tid);
             self.ending.forget(tid);
+            self.callers.ended(tid);
             if let Some(mut tracked) = self.remove(tid) {
                 tracked.flight = None;
                 tracked.thread.release_slot();
