@@ -91,6 +91,7 @@ fn execute(run: Run) -> Result<c_int, String> {
         state: run.state,
         log: run.log,
         flush: run.flush,
+        stats: run.stats,
         stay: run.stay,
         directory: directory()?,
     })?;

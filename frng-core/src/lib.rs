@@ -4,7 +4,7 @@
 //! - [`arch`]: the questions a CPU's crate answers;
 //! - [`policy`]: what each call does to a fooled process, written once for every engine;
 //! - [`lie`], [`inode`], [`creds`]: what is remembered of files and threads;
-//! - `tracer`, `daemon`, `state`, `log` (feature `std`): the process that does it.
+//! - `tracer`, `daemon`, `state`, `stats`, `log` (feature `std`): the process that does it.
 //!
 //! Without the feature `std` the crate allocates nothing and needs no operating system library, so that
 //! the policy can run inside a tracee.
@@ -27,5 +27,7 @@ pub mod filter;
 pub mod log;
 #[cfg(feature = "std")]
 pub mod state;
+#[cfg(feature = "std")]
+pub mod stats;
 #[cfg(feature = "std")]
 pub mod tracer;

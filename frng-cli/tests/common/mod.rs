@@ -25,8 +25,15 @@ pub struct Scratch {
 }
 
 impl Drop for Scratch {
-    /// A directory that a test has closed could not be emptied.
+    /// A directory that a test has closed could not be emptied, and a test that fails leaves its daemon, which ends its
+    /// commands too.
     fn drop(&mut self) {
+        for _ in 0..if thread::panicking() { 100 } else { 0 } {
+            let Some(pid) = self.daemon() else { break };
+            // SAFETY: it runs our copy of the program.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+            thread::sleep(Duration::from_millis(2));
+        }
         for entry in fs::read_dir(self.work()).into_iter().flatten().flatten() {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 let _ = fs::set_permissions(entry.path(), PermissionsExt::from_mode(0o755));

@@ -7,8 +7,10 @@ use std::rc::Rc;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::socket_name;
+use super::stats_file::StatsFile;
 use crate::log::Log;
 use crate::state::{StateFile, Table};
+use crate::stats::Stats;
 use crate::tracer::Callers;
 
 /// What a daemon has to do once, between the end of its last tracee and its own.
@@ -17,24 +19,42 @@ pub struct End {
     table: Rc<Table>,
     log: Log,
     callers: Callers,
+    report: Option<(StatsFile, Rc<Stats>)>,
     /// Where a state is left that cannot be saved in its place.
     elsewhere: Vec<PathBuf>,
 }
 
 impl End {
-    /// Of a daemon with a state file that it has locked, or without; `directory` is for temporary files.
-    pub fn new(state: Option<StateFile>, table: Rc<Table>, log: Log, callers: Callers, directory: PathBuf) -> End {
+    /// Of a daemon with a state file that it has locked, or without; `report` is what to write statistics to; `directory` is
+    /// for temporary files.
+    pub fn new(
+        state: Option<StateFile>,
+        table: Rc<Table>,
+        log: Log,
+        callers: Callers,
+        report: Option<(StatsFile, Rc<Stats>)>,
+        directory: PathBuf,
+    ) -> End {
         let mut elsewhere = vec![directory];
         elsewhere.extend([Path::new("/tmp"), Path::new("/var/tmp")].map(Path::to_path_buf));
-        End { state, table, log, callers, elsewhere }
+        End { state, table, log, callers, report, elsewhere }
     }
 
-    /// Saves the state, if it has changed, and gives the state file up; nothing when called again. `used` tells whether there
-    /// was any tracee.
+    /// Writes the statistics, saves the state, if it has changed, and gives the state file up; nothing when called again.
+    /// `used` tells whether there was any tracee.
     ///
     /// If saving fails the old file stays as it is and the new state is left elsewhere, if there is room anywhere. The callers
     /// whose commands have not ended yet are told. The next invocation is told too: it finds what was left, or the socket.
     pub fn finish(&mut self, used: bool) {
+        if let Some((file, stats)) = self.report.take().filter(|_| used) {
+            if let Err(why) = file.write(&stats) {
+                self.complain(&why);
+            }
+        }
+        self.save(used);
+    }
+
+    fn save(&mut self, used: bool) {
         let Some(mut state) = self.state.take() else {
             return;
         };

@@ -79,6 +79,7 @@ fn find(options: &Options, path: &Path) -> Result<Reserved, String> {
                 // The daemon, or one that is going to be it, holds the lock; ours is not needed to wait for it.
                 drop(state);
                 match ask(&channel)? {
+                    Answer::Granted(_) if options.stats.is_some() => return Err(counts_already(path)),
                     Answer::Granted(daemon) => return Ok(Reserved { channel, daemon }),
                     Answer::Refused => channel.wait_for_hang_up(PATIENCE).map_err(|_| no_answer())?,
                     Answer::HungUp => {}
@@ -210,6 +211,13 @@ fn no_answer() -> String {
 
 fn misunderstood() -> String {
     "cannot understand the daemon: it is of another version of frng".into()
+}
+
+fn counts_already(state: &Path) -> String {
+    let path = state.display();
+    format!(
+        "cannot count calls: a daemon serves {path} already; give --stats to the first command that uses it, to count them all"
+    )
 }
 
 fn left_over(state: &StateFile) -> String {

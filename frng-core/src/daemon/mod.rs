@@ -20,6 +20,7 @@ mod run;
 mod server;
 mod sessions;
 mod socket;
+mod stats_file;
 
 use std::ffi::OsString;
 use std::io;
@@ -40,6 +41,8 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// Where the log is written to.
     pub log: Option<PathBuf>,
+    /// Where the statistics of all commands of the daemon are written to at its end.
+    pub stats: Option<PathBuf>,
     /// Flush the log after each line.
     pub flush: bool,
     /// Keep the terminal, the directory and the standard descriptors.

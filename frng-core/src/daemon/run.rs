@@ -15,10 +15,12 @@ use super::end::{End, remove_socket};
 use super::protocol::Reply;
 use super::sessions::{self, Sessions};
 use super::socket::{Channel, Listener};
+use super::stats_file::StatsFile;
 use super::{Options, mendable, process, server};
 use crate::lie::LieTable;
 use crate::log::{Level, Log};
 use crate::state::{StateFile, Table, reason};
+use crate::stats::Stats;
 use crate::tracer::{self, Callers, Tracer};
 
 /// What a daemon has of a state file.
@@ -71,6 +73,7 @@ struct Daemon {
     table: Rc<Table>,
     log: Log,
     callers: Callers,
+    report: Option<(StatsFile, Rc<Stats>)>,
     directory: PathBuf,
     sessions: Sessions,
 }
@@ -84,8 +87,10 @@ impl Daemon {
     ) -> Result<Daemon, String> {
         // With the directory and the umask of the invocation.
         let file = options.log.as_deref().map(open_log).transpose()?;
+        let stats_file = options.stats.as_deref().map(StatsFile::open).transpose()?;
         let mut keep: Vec<BorrowedFd<'_>> = vec![first.as_fd()];
         keep.extend(file.as_ref().map(File::as_fd));
+        keep.extend(stats_file.as_ref().map(StatsFile::as_fd));
         keep.extend(listener.as_ref().map(Listener::as_fd));
         keep.extend(state.iter().flat_map(|state| [state.file(), state.directory()]));
         let failed = |error: &io::Error| format!("cannot start the daemon: {}", mendable(error));
@@ -115,8 +120,10 @@ impl Daemon {
         let table = Rc::new(table);
         let (sender, orders) = channel();
         let callers = Callers::default();
+        let report = stats_file.map(|file| (file, Rc::new(Stats::default())));
+        let stats = report.as_ref().map(|(_, stats)| Rc::clone(stats));
         let tracer =
-            Tracer::new(options.abis, &options.directory, table.clone(), log.clone(), orders, callers.clone())?;
+            Tracer::new(options.abis, &options.directory, table.clone(), log.clone(), orders, callers.clone(), stats)?;
         let way = sessions::Tracer { orders: sender, ring: tracer::ring, log: log.clone() };
         let sessions = Sessions::new(way);
         let reservation = sessions.reserve().ok_or("cannot start the daemon: it is ending")?;
@@ -124,11 +131,12 @@ impl Daemon {
             .duplicate()
             .and_then(|first| server::start(&sessions, listener, first, reservation))
             .map_err(|error| failed(&error))?;
-        Ok(Daemon { tracer, table, log, callers, directory: options.directory.clone(), sessions })
+        let directory = options.directory.clone();
+        Ok(Daemon { tracer, table, log, callers, report, directory, sessions })
     }
 
     fn trace(mut self, state: Option<StateFile>) {
-        let mut end = End::new(state, self.table, self.log.clone(), self.callers, self.directory);
+        let mut end = End::new(state, self.table, self.log.clone(), self.callers, self.report, self.directory);
         let traced = panic::catch_unwind(AssertUnwindSafe(|| {
             self.tracer.run(&mut || {
                 let may_end = self.sessions.close();

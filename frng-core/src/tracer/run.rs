@@ -27,6 +27,7 @@ use crate::lie::LieTable;
 use crate::log::Log;
 use crate::policy::{Answer, Outcome, PATH_MAX, Process, Schedule, TraceeExt};
 use crate::state::Table;
+use crate::stats::{Stats, Subject};
 
 /// What a tracee is doing between two stops.
 enum Phase {
@@ -70,6 +71,7 @@ pub struct Tracer {
     /// Filters made from now on stop at every open.
     every_open: bool,
     callers: Callers,
+    stats: Option<Rc<Stats>>,
     terminated: Option<i32>,
 }
 
@@ -85,6 +87,7 @@ impl Tracer {
         log: Log,
         orders: Orders,
         callers: Callers,
+        stats: Option<Rc<Stats>>,
     ) -> Result<Tracer, String> {
         doorbell::listen_here().map_err(|error| format!("cannot start the daemon: {error}"))?;
         let trampoline = Trampoline::new(directory, abis)?;
@@ -102,6 +105,7 @@ impl Tracer {
             ending: Ending::default(),
             every_open,
             callers,
+            stats,
             terminated: None,
         })
     }
@@ -131,8 +135,14 @@ impl Tracer {
                 && matches!(ptrace::peek_end(), Ok(Some(tid)) if self.tracked.contains_key(&tid))
                 && idle();
             match ptrace::wait() {
-                Ok((tid, Event::Ending)) => self.handle_ending(tid, idle),
-                Ok((tid, event)) => self.handle(tid, event),
+                Ok((tid, event)) => {
+                    self.count(|stats| stats.stopped(subject(event)));
+                    match event {
+                        Event::Ending => self.handle_ending(tid, idle),
+                        _ => self.handle(tid, event),
+                    }
+                    self.count(Stats::resumed);
+                }
                 // There are orders.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // No child although some are tracked: they were reaped with the process that exec replaced.
@@ -141,6 +151,13 @@ impl Tracer {
             if ending {
                 return None;
             }
+        }
+    }
+
+    /// Counts something, if somebody wants to know.
+    fn count(&self, what: impl FnOnce(&Stats)) {
+        if let Some(stats) = &self.stats {
+            what(stats);
         }
     }
 
@@ -353,6 +370,7 @@ impl Tracer {
         if let Some((again, mask)) = tracked.let_through.take() {
             ptrace::set_signal_mask(tid, mask)?;
             if again.is_again(number, info.pc, info.sp) {
+                self.count(|stats| stats.about(Subject::Call(again.call.sys)));
                 return self.resume(tid, 0);
             }
         }
@@ -365,6 +383,7 @@ impl Tracer {
         tracked.thread.abi.set(abi);
         let thread = Rc::clone(&tracked.thread);
         let origin = Origin { call, number, pc: info.pc, sp: info.sp };
+        let counted = call.sys;
         let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if late_filter && !every_open {
             tracked.every_open = true;
             Box::pin(async move {
@@ -375,16 +394,21 @@ impl Tracer {
             Box::pin(async move { table::dispatch(&*thread, &call).await })
         };
         tracked.flight = Some(Flight::of_call(origin, future));
+        self.count(|stats| stats.entered(counted));
         self.advance(tid)
     }
 
     /// Runs a tracee's handler on until it waits or ends, then the tracee.
     fn advance(&mut self, tid: i32) -> Result<(), Gone> {
+        let stats = self.stats.clone();
         let tracked = self.tracked(tid)?;
         let Some(flight) = &mut tracked.flight else {
             tracked.phase = Phase::Running;
             return self.resume(tid, 0);
         };
+        if let (Some(origin), Some(stats)) = (flight.origin, &stats) {
+            stats.about(Subject::Call(origin.call.sys));
+        }
         match flight.advance(&tracked.thread)? {
             Next::InPlace => tracked.phase = Phase::InPlace,
             Next::Injected => tracked.phase = Phase::Injected,
@@ -392,6 +416,10 @@ impl Tracer {
                 let flight = tracked.flight.take();
                 tracked.phase = Phase::Running;
                 let origin = flight.and_then(|flight| flight.origin);
+                if let (Some(origin), Some(stats)) = (origin, &stats) {
+                    let outcome = if let Next::Finished(outcome) = next { outcome } else { Ok(Answer::Pass) };
+                    stats.answered(origin.call.sys, outcome);
+                }
                 if let (Next::FinishedAgain(mask), Some(origin)) = (next, origin) {
                     tracked.let_through = Some((origin, mask));
                 }
@@ -528,6 +556,7 @@ impl Tracer {
     }
 
     fn finish_bootstrap(&mut self, tid: i32, result: u64) -> Result<(), Gone> {
+        self.count(|stats| stats.about(Subject::Exec));
         let tracked = self.tracked(tid)?;
         let Phase::Bootstrap(bootstrap) = std::mem::replace(&mut tracked.phase, Phase::Running) else {
             return self.resume(tid, 0);
@@ -563,6 +592,17 @@ impl Tracked {
         let ids = (tid, old.tgid, old.parent);
         let thread = Thread::new(ids, old.engine, old.inheritance(true), Rc::clone(world), old.abi.get());
         Tracked { thread: Rc::new(thread), phase: Phase::Running, flight: None, ..self }
+    }
+}
+
+/// What a stop is about, as far as its event tells.
+fn subject(event: Event) -> Subject {
+    match event {
+        Event::Seccomp | Event::Syscall => Subject::OtherCall,
+        Event::Exec => Subject::Exec,
+        Event::Forked => Subject::Fork,
+        Event::Ended | Event::Ending => Subject::End,
+        Event::GroupStop(_) | Event::Trap | Event::Signal(_) => Subject::Signal,
     }
 }
 
