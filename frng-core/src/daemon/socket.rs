@@ -240,6 +240,20 @@ mod tests {
     }
 
     #[test]
+    fn who_does_not_answer_is_not_waited_for_for_ever() {
+        let (one, other) = Channel::pair().unwrap();
+        let patience = Duration::from_millis(50);
+        assert_eq!(one.receive_within(patience).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(one.wait_for_hang_up(patience).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        other.send(b"answer").unwrap();
+        assert_eq!(one.receive_within(patience).unwrap().unwrap(), b"answer");
+        other.send(b"unread").unwrap();
+        drop(other);
+        one.wait_for_hang_up(patience).unwrap();
+        assert_eq!(one.receive_within(patience).unwrap(), None);
+    }
+
+    #[test]
     fn what_is_no_socket_is_not_connected_to() {
         let directory = tempfile::tempdir().unwrap();
         let place = File::open(directory.path()).unwrap();

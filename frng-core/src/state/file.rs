@@ -144,6 +144,29 @@ impl StateFile {
         }
     }
 
+    /// Reads it, changes what it holds, and saves that, all under its lock; nothing has changed if that fails. Returns the new
+    /// records.
+    ///
+    /// # Errors
+    /// One line that says why, among others that a daemon is using it.
+    pub fn change(path: &Path, change: impl FnOnce(Vec<Record>) -> Vec<Record>) -> Result<Vec<Record>, String> {
+        let mut state = loop {
+            let state = StateFile::open(path)?;
+            match state.lock()? {
+                Locking::Locked => break state,
+                Locking::Busy => return Err(in_use(path)),
+                Locking::Replaced => {}
+            }
+        };
+        let unsaved = state.unsaved().map_or(Ok(()), Err);
+        let changed = unsaved.and_then(|()| state.load()).map(change);
+        let changed = changed.and_then(|records| state.save(&records).map(|()| records));
+        if changed.is_err() {
+            state.abandon();
+        }
+        changed
+    }
+
     /// Reads it.
     ///
     /// # Errors
@@ -247,6 +270,27 @@ pub(super) fn fill(file: &File, records: &[Record]) -> io::Result<()> {
 /// # Errors
 /// One line that says where it is broken, or why it cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Record>, String> {
+    load(&open_to_read(path)?, path)
+}
+
+/// Reads a state file that is in nobody's use.
+///
+/// # Errors
+/// Those of [`read`], and one line if a daemon has not saved it yet.
+pub fn read_unused(path: &Path) -> Result<Vec<Record>, String> {
+    let file = open_to_read(path)?;
+    match flock(&file, libc::LOCK_SH | libc::LOCK_NB) {
+        Ok(()) => load(&file, path),
+        Err(error) if error.raw_os_error() == Some(libc::EWOULDBLOCK) => Err(in_use(path)),
+        Err(error) => Err(format!("cannot lock the state file {}: {}", path.display(), reason(&error))),
+    }
+}
+
+fn in_use(path: &Path) -> String {
+    format!("cannot use the state file {}: a daemon is using it; wait until its commands have ended", path.display())
+}
+
+fn open_to_read(path: &Path) -> Result<File, String> {
     // A FIFO must not be waited for.
     let file = File::options()
         .read(true)
@@ -257,7 +301,7 @@ pub fn read(path: &Path) -> Result<Vec<Record>, String> {
     if kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir()) {
         return Err(format!("cannot use {} as state file: it is not a regular file", path.display()));
     }
-    load(&file, path)
+    Ok(file)
 }
 
 fn load(mut file: &File, path: &Path) -> Result<Vec<Record>, String> {
