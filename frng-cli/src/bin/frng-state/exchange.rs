@@ -41,18 +41,14 @@ pub fn export(state: &Path, to: Option<&Path>, format: Format) -> Result<(), Str
 /// Puts a file with this text in the place of another one, or of none; as a whole or not at all. What is no regular file is
 /// written to.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    // In the place of what a symbolic link leads to.
-    let (path, old) = match fs::canonicalize(path) {
-        Ok(real) => {
-            let metadata = fs::metadata(&real)?;
-            (real, Some(metadata))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => (path.to_path_buf(), None),
+    let old = match fs::metadata(path) {
+        Ok(old) if !old.is_file() => return OpenOptions::new().write(true).open(path)?.write_all(text),
+        Ok(old) => Some(old),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    if old.as_ref().is_some_and(|old| !old.is_file()) {
-        return OpenOptions::new().write(true).open(&path)?.write_all(text);
-    }
+    // In the place of what a symbolic link leads to.
+    let path = if old.is_some() { fs::canonicalize(path)? } else { path.to_path_buf() };
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let temporary = directory.join(format!(".frng-state-{}", std::process::id()));
     let mut file = File::create_new(&temporary)?;
