@@ -52,12 +52,12 @@ impl Scratch {
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let scratch = Scratch { directory };
-        // The build directory may be out of reach for the user.
+        // The build directory may be out of reach for the user. Not by fs::copy: a child that another test makes meanwhile would
+        // have the file open for writing, and nobody could execute it.
         fs::create_dir(scratch.bin()).unwrap();
-        for program in [env!("CARGO_BIN_EXE_frng"), env!("CARGO_BIN_EXE_fakeroot-ng"), env!("CARGO_BIN_EXE_frng-state")]
-        {
-            fs::copy(program, scratch.bin().join(Path::new(program).file_name().unwrap())).unwrap();
-        }
+        let programs =
+            [env!("CARGO_BIN_EXE_frng"), env!("CARGO_BIN_EXE_fakeroot-ng"), env!("CARGO_BIN_EXE_frng-state")];
+        assert!(Command::new("cp").args(programs).arg(scratch.bin()).status().unwrap().success());
         fs::create_dir(scratch.work()).unwrap();
         scratch.give(&scratch.work());
         scratch
