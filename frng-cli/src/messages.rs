@@ -38,13 +38,13 @@ Options end at the first word that is none: frng ls -l needs no --.
            it ends. Commands that run at the same time share them. Without -p they are forgotten. If STATE cannot be
            saved you are told on stderr where it was left; the exit status is still that of COMMAND.
 -l LOG     The log is the daemon's: of several commands with the same STATE, the first one's -l, -f and -d count.
-           SIGALRM makes the daemon list its processes there. SIGTERM, SIGHUP and SIGINT end it and its commands, after it
-           has saved STATE.
+           SIGALRM makes the daemon list its processes there. SIGTERM, SIGHUP and SIGINT end it and its commands,
+           after it has saved STATE.
 -d         For debugging frng itself: the daemon can dump core where it was started.
 --engine   auto: the best that works here, see the log. seccomp: only calls that matter stop. ptrace: all calls stop;
            slower, but works where seccomp is refused.
---stats    Written when the last process ends. All commands that share a daemon are counted together, so of several with
-           the same STATE only the first one may have this option.
+--stats    Written when the last process ends. All commands that share a daemon are counted together, so of several
+           with the same STATE only the first one may have this option.
 --unknown  self: your own files are shown as root's, others as they are (the default). root: all as root's. real: all
            as they are.
 

@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
+use super::output_file::OutputFile;
 use super::socket_name;
-use super::stats_file::StatsFile;
 use crate::log::Log;
-use crate::state::{StateFile, Table};
+use crate::state::{StateFile, Table, reason};
 use crate::stats::Stats;
 use crate::tracer::Callers;
 
@@ -19,7 +19,7 @@ pub struct End {
     table: Rc<Table>,
     log: Log,
     callers: Callers,
-    report: Option<(StatsFile, Rc<Stats>)>,
+    report: Option<(OutputFile, Rc<Stats>)>,
     /// Where a state is left that cannot be saved in its place.
     elsewhere: Vec<PathBuf>,
 }
@@ -32,7 +32,7 @@ impl End {
         table: Rc<Table>,
         log: Log,
         callers: Callers,
-        report: Option<(StatsFile, Rc<Stats>)>,
+        report: Option<(OutputFile, Rc<Stats>)>,
         directory: PathBuf,
     ) -> End {
         let mut elsewhere = vec![directory];
@@ -47,7 +47,7 @@ impl End {
     /// whose commands have not ended yet are told. The next invocation is told too: it finds what was left, or the socket.
     pub fn finish(&mut self, used: bool) {
         if let Some((file, stats)) = self.report.take().filter(|_| used) {
-            if let Err(why) = file.write(&stats) {
+            if let Err(why) = write_statistics(file, &stats) {
                 self.complain(&why);
             }
         }
@@ -91,6 +91,13 @@ impl End {
         self.log.error(format_args!("{line}"));
         self.callers.tell(line);
     }
+}
+
+fn write_statistics(file: OutputFile, stats: &Stats) -> Result<(), String> {
+    let path = file.path().display().to_string();
+    file.begin()
+        .and_then(|file| stats.write(&file))
+        .map_err(|error| format!("cannot write the statistics to {path}: {}", reason(&error)))
 }
 
 /// Removes the socket of a state file, which must be locked.

@@ -74,7 +74,7 @@ fn find(options: &Options, path: &Path) -> Result<Reserved, String> {
     loop {
         let state = StateFile::open(path)?;
         let name = socket_name(&state);
-        match Channel::connect(state.directory(), &name) {
+        match Channel::connect(state.directory(), &name, PATIENCE) {
             Ok(channel) => {
                 // The daemon, or one that is going to be it, holds the lock; ours is not needed to wait for it.
                 drop(state);
@@ -93,6 +93,7 @@ fn find(options: &Options, path: &Path) -> Result<Reserved, String> {
                     Locking::Busy => retries.pause_while_locked(&state)?,
                 }
             }
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => return Err(no_answer()),
             Err(error) if error.raw_os_error() == Some(libc::ENOTSOCK) => {
                 return Err(leave(&state, in_the_way(&state)));
             }

@@ -14,13 +14,13 @@
 
 mod end;
 mod join;
+mod output_file;
 mod process;
 mod protocol;
 mod run;
 mod server;
 mod sessions;
 mod socket;
-mod stats_file;
 
 use std::ffi::OsString;
 use std::io;

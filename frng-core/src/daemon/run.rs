@@ -1,25 +1,23 @@
 //! What the daemon does from its first to its last moment.
 
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::mpsc::channel;
 
 use nix::sys::signal::Signal;
 
 use super::end::{End, remove_socket};
+use super::output_file::OutputFile;
 use super::protocol::Reply;
 use super::sessions::{self, Sessions};
 use super::socket::{Channel, Listener};
-use super::stats_file::StatsFile;
 use super::{Options, mendable, process, server};
 use crate::lie::LieTable;
 use crate::log::{Level, Log};
-use crate::state::{StateFile, Table, reason};
+use crate::state::{StateFile, Table};
 use crate::stats::Stats;
 use crate::tracer::{self, Callers, Tracer};
 
@@ -73,7 +71,7 @@ struct Daemon {
     table: Rc<Table>,
     log: Log,
     callers: Callers,
-    report: Option<(StatsFile, Rc<Stats>)>,
+    report: Option<(OutputFile, Rc<Stats>)>,
     directory: PathBuf,
     sessions: Sessions,
 }
@@ -86,17 +84,18 @@ impl Daemon {
         listener: Option<Listener>,
     ) -> Result<Daemon, String> {
         // With the directory and the umask of the invocation.
-        let file = options.log.as_deref().map(open_log).transpose()?;
-        let stats_file = options.stats.as_deref().map(StatsFile::open).transpose()?;
+        let log_file = options.log.as_deref().map(|path| OutputFile::open(path, "the log")).transpose()?;
+        let stats_file =
+            options.stats.as_deref().map(|path| OutputFile::open(path, "the statistics file")).transpose()?;
         let mut keep: Vec<BorrowedFd<'_>> = vec![first.as_fd()];
-        keep.extend(file.as_ref().map(File::as_fd));
-        keep.extend(stats_file.as_ref().map(StatsFile::as_fd));
+        keep.extend(log_file.as_ref().map(OutputFile::as_fd));
+        keep.extend(stats_file.as_ref().map(OutputFile::as_fd));
         keep.extend(listener.as_ref().map(Listener::as_fd));
         keep.extend(state.iter().flat_map(|state| [state.file(), state.directory()]));
         let failed = |error: &io::Error| format!("cannot start the daemon: {}", mendable(error));
         process::settle(options.stay, &keep).map_err(|error| failed(&error))?;
-        let log = match file {
-            Some(file) => Log::to_file(file, Level::Debug, options.flush),
+        let log = match &log_file {
+            Some(file) => Log::to_file(file.duplicate().map_err(|error| failed(&error))?, Level::Debug, options.flush),
             None => Log::off(),
         };
         log_panics(&log);
@@ -109,14 +108,6 @@ impl Daemon {
             }
             None => Table::new(),
         };
-        let pid = std::process::id();
-        match state {
-            Some(state) => {
-                let lies = table.kinds().all;
-                log.info(format_args!("daemon {pid} with {lies} lies from {}", state.path().display()));
-            }
-            None => log.info(format_args!("daemon {pid}")),
-        }
         let table = Rc::new(table);
         let (sender, orders) = channel();
         let callers = Callers::default();
@@ -131,6 +122,18 @@ impl Daemon {
             .duplicate()
             .and_then(|first| server::start(&sessions, listener, first, reservation))
             .map_err(|error| failed(&error))?;
+        // Nothing can be refused any more.
+        if let Some(file) = log_file {
+            file.begin().map_err(|error| failed(&error))?;
+        }
+        let pid = std::process::id();
+        match state {
+            Some(state) => {
+                let lies = table.kinds().all;
+                log.info(format_args!("daemon {pid} with {lies} lies from {}", state.path().display()));
+            }
+            None => log.info(format_args!("daemon {pid}")),
+        }
         let directory = options.directory.clone();
         Ok(Daemon { tracer, table, log, callers, report, directory, sessions })
     }
@@ -166,17 +169,6 @@ impl Daemon {
         // A log that cannot be written has nowhere to be complained about.
         let _ = self.log.flush();
     }
-}
-
-fn open_log(path: &Path) -> Result<File, String> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        // Several daemons may have been told the same file.
-        .custom_flags(libc::O_APPEND | libc::O_NOCTTY)
-        .open(path)
-        .map_err(|error| format!("cannot open the log {}: {}", path.display(), reason(&error)))
 }
 
 /// There is no terminal that would show them.

@@ -267,7 +267,7 @@ mod tests {
 
         fn connect(&self) -> Channel {
             let place = File::open(self.directory.path()).unwrap();
-            Channel::connect(place.as_fd(), OsStr::new(NAME)).unwrap()
+            Channel::connect(place.as_fd(), OsStr::new(NAME), Duration::from_secs(5)).unwrap()
         }
     }
 
@@ -324,7 +324,7 @@ mod tests {
         say(&first, Request::Reserve);
         assert_eq!(hear(&first), granted());
         let place = File::open(_directory.path()).unwrap();
-        let late = Channel::connect(place.as_fd(), OsStr::new(NAME)).unwrap();
+        let late = Channel::connect(place.as_fd(), OsStr::new(NAME), Duration::from_secs(5)).unwrap();
         drop(first);
         assert!(matches!(orders.recv(), Ok(Order::Check)));
         assert!(sessions.close());

@@ -223,9 +223,6 @@ impl Event {
 /// `ECHILD` if there is none at all, `EINTR` if somebody knocks ([`doorbell`]).
 pub fn wait() -> io::Result<(i32, Event)> {
     loop {
-        if doorbell::is_knocking() {
-            return Err(io::ErrorKind::Interrupted.into());
-        }
         let mut status = 0;
         // SAFETY: `status` is a live int.
         let tid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) };
@@ -233,7 +230,7 @@ pub fn wait() -> io::Result<(i32, Event)> {
             return Ok((tid, Event::from_status(status)));
         }
         let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
+        if error.kind() != io::ErrorKind::Interrupted || doorbell::is_knocking() {
             return Err(error);
         }
     }
@@ -246,9 +243,6 @@ pub fn wait() -> io::Result<(i32, Event)> {
 /// `ECHILD` if there is none at all, `EINTR` if somebody knocks ([`doorbell`]).
 pub fn peek_end() -> io::Result<Option<i32>> {
     loop {
-        if doorbell::is_knocking() {
-            return Err(io::ErrorKind::Interrupted.into());
-        }
         // SAFETY: the structure holds integers and addresses; all zeros is a value of it.
         let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
         let options = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::__WALL;
@@ -260,7 +254,7 @@ pub fn peek_end() -> io::Result<Option<i32>> {
             return Ok(ended.then(|| unsafe { info.si_pid() }));
         }
         let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
+        if error.kind() != io::ErrorKind::Interrupted || doorbell::is_knocking() {
             return Err(error);
         }
     }
