@@ -179,6 +179,16 @@ fn a_log_that_cannot_be_written_is_refused() {
     let scratch = Scratch::new();
     scratch.run(&["frng", "-p", "state", "-l", "missing/log", "true"]).failed(&["missing/log", "No such file"]);
     assert!(!scratch.path("state").exists());
+    // One that is refused for another reason leaves the log as it was.
+    scratch.file("broken", "oops\n");
+    scratch.file("old", "old\n");
+    for log in ["old", "new"] {
+        scratch.run(&["frng", "-p", "broken", "-l", log, "true"]).failed(&["broken"]);
+    }
+    assert_eq!(fs::read(scratch.path("old")).unwrap(), b"old\n");
+    assert!(!scratch.path("new").exists());
+    scratch.run(&["frng", "-l", "old", "true"]).good();
+    assert!(!fs::read_to_string(scratch.path("old")).unwrap().contains("old"));
 }
 
 #[test]

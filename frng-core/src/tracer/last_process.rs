@@ -5,7 +5,9 @@
 //! its end; then everything else is ended and the state saved.
 
 use std::collections::HashSet;
+use std::io;
 
+use super::doorbell;
 use super::ptrace::{self, Event};
 use super::run::Tracer;
 
@@ -46,6 +48,8 @@ impl Tracer {
             match ptrace::wait() {
                 Ok((tid, Event::Ending)) => self.let_end(tid),
                 Ok((tid, event)) => self.handle(tid, event),
+                // Orders do not matter any more.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => doorbell::noticed(),
                 Err(_) => return,
             }
         }

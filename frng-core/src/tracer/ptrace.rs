@@ -7,6 +7,7 @@ use std::ffi::c_void;
 use std::io;
 use std::ptr;
 
+use super::doorbell;
 use crate::arch::{REGISTERS_MAX, Registers};
 
 /// The tracee has died, or is not stopped where it should be because it is dying.
@@ -219,7 +220,7 @@ impl Event {
 /// Waits for the next event of any tracee or child.
 ///
 /// # Errors
-/// `ECHILD` if there is none at all.
+/// `ECHILD` if there is none at all, `EINTR` if somebody knocks ([`doorbell`]).
 pub fn wait() -> io::Result<(i32, Event)> {
     loop {
         let mut status = 0;
@@ -229,7 +230,7 @@ pub fn wait() -> io::Result<(i32, Event)> {
             return Ok((tid, Event::from_status(status)));
         }
         let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
+        if error.kind() != io::ErrorKind::Interrupted || doorbell::is_knocking() {
             return Err(error);
         }
     }
@@ -239,7 +240,7 @@ pub fn wait() -> io::Result<(i32, Event)> {
 /// still there for [`wait`].
 ///
 /// # Errors
-/// `ECHILD` if there is none at all.
+/// `ECHILD` if there is none at all, `EINTR` if somebody knocks ([`doorbell`]).
 pub fn peek_end() -> io::Result<Option<i32>> {
     loop {
         // SAFETY: the structure holds integers and addresses; all zeros is a value of it.
@@ -253,7 +254,7 @@ pub fn peek_end() -> io::Result<Option<i32>> {
             return Ok(ended.then(|| unsafe { info.si_pid() }));
         }
         let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
+        if error.kind() != io::ErrorKind::Interrupted || doorbell::is_knocking() {
             return Err(error);
         }
     }

@@ -2,11 +2,14 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
 use super::abi_table::AbiTable;
+use super::callers::Callers;
 use super::cpu::Follower;
+use super::doorbell;
 use super::exec::{self, Bootstrap};
 use super::flight::{Flight, Next, Origin};
 use super::last_process::{self, Ending};
@@ -24,6 +27,7 @@ use crate::lie::LieTable;
 use crate::log::Log;
 use crate::policy::{Answer, Outcome, PATH_MAX, Process, Schedule, TraceeExt};
 use crate::state::Table;
+use crate::stats::{Stats, Subject};
 
 /// What a tracee is doing between two stops.
 enum Phase {
@@ -66,10 +70,13 @@ pub struct Tracer {
     pub(super) ending: Ending,
     /// Filters made from now on stop at every open.
     every_open: bool,
+    callers: Callers,
+    stats: Option<Rc<Stats>>,
+    terminated: Option<i32>,
 }
 
 impl Tracer {
-    /// A tracer without tracees. Makes the trampoline's file in `directory`.
+    /// A tracer without tracees, on the thread that will [`run`](Tracer::run) it. Makes the trampoline's file in `directory`.
     ///
     /// # Errors
     /// One line that says what is wrong with the directory and how to mend it.
@@ -79,7 +86,10 @@ impl Tracer {
         table: Rc<Table>,
         log: Log,
         orders: Orders,
+        callers: Callers,
+        stats: Option<Rc<Stats>>,
     ) -> Result<Tracer, String> {
+        doorbell::listen_here().map_err(|error| format!("cannot start the daemon: {error}"))?;
         let trampoline = Trampoline::new(directory, abis)?;
         let every_open = table.kinds().devices > 0;
         Ok(Tracer {
@@ -94,24 +104,30 @@ impl Tracer {
             sweeper: Sweeper::default(),
             ending: Ending::default(),
             every_open,
+            callers,
+            stats,
+            terminated: None,
         })
     }
 
     /// Traces until `idle` agrees to end. It is asked when no tracee is left; if the last one has just ended, before
-    /// its parent can see that.
-    pub fn run(&mut self, idle: &mut dyn FnMut() -> bool) {
+    /// its parent can see that. Or until [`Order::Terminate`]: then there may be tracees, and its signal is returned.
+    pub fn run(&mut self, idle: &mut dyn FnMut() -> bool) -> Option<i32> {
         loop {
             self.obey_orders();
+            if self.terminated.is_some() {
+                return self.terminated;
+            }
             if !self.early.is_empty() && (self.tracked.is_empty() || ptrace::is_quiet()) {
                 self.adopt_foundlings();
             }
             if self.tracked.is_empty() {
                 if idle() {
-                    return;
+                    return None;
                 }
                 match self.orders.recv() {
                     Ok(order) => self.obey(order),
-                    Err(_) => return,
+                    Err(_) => return None,
                 }
                 continue;
             }
@@ -119,18 +135,34 @@ impl Tracer {
                 && matches!(ptrace::peek_end(), Ok(Some(tid)) if self.tracked.contains_key(&tid))
                 && idle();
             match ptrace::wait() {
-                Ok((tid, Event::Ending)) => self.handle_ending(tid, idle),
-                Ok((tid, event)) => self.handle(tid, event),
+                Ok((tid, event)) => {
+                    self.count(|stats| stats.stopped(subject(event)));
+                    match event {
+                        Event::Ending => self.handle_ending(tid, idle),
+                        _ => self.handle(tid, event),
+                    }
+                    self.count(Stats::resumed);
+                }
+                // There are orders.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // No child although some are tracked: they were reaped with the process that exec replaced.
                 Err(_) => self.tracked.clear(),
             }
             if ending {
-                return;
+                return None;
             }
         }
     }
 
+    /// Counts something, if somebody wants to know.
+    fn count(&self, what: impl FnOnce(&Stats)) {
+        if let Some(stats) = &self.stats {
+            what(stats);
+        }
+    }
+
     fn obey_orders(&mut self) {
+        doorbell::noticed();
         while let Ok(order) = self.orders.try_recv() {
             self.obey(order);
         }
@@ -141,6 +173,7 @@ impl Tracer {
             Order::Attach(attach) => self.attach(attach),
             Order::Dump => self.dump(),
             Order::Check => {}
+            Order::Terminate(signal) => self.terminated = Some(signal),
         }
     }
 
@@ -153,6 +186,7 @@ impl Tracer {
             )
         });
         let result = result.map(|()| {
+            self.callers.attached(attach.pid);
             let start = Start {
                 creds: Creds::root(attach.settings.last_cap),
                 settings: Rc::new(attach.settings),
@@ -247,6 +281,7 @@ impl Tracer {
         if event == Event::Ended {
             self.early.remove(&tid);
             self.ending.forget(tid);
+            self.callers.ended(tid);
             if let Some(mut tracked) = self.remove(tid) {
                 tracked.flight = None;
                 tracked.thread.release_slot();
@@ -335,6 +370,7 @@ impl Tracer {
         if let Some((again, mask)) = tracked.let_through.take() {
             ptrace::set_signal_mask(tid, mask)?;
             if again.is_again(number, info.pc, info.sp) {
+                self.count(|stats| stats.about(Subject::Call(again.call.sys)));
                 return self.resume(tid, 0);
             }
         }
@@ -347,6 +383,7 @@ impl Tracer {
         tracked.thread.abi.set(abi);
         let thread = Rc::clone(&tracked.thread);
         let origin = Origin { call, number, pc: info.pc, sp: info.sp };
+        let counted = call.sys;
         let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if late_filter && !every_open {
             tracked.every_open = true;
             Box::pin(async move {
@@ -357,16 +394,21 @@ impl Tracer {
             Box::pin(async move { table::dispatch(&*thread, &call).await })
         };
         tracked.flight = Some(Flight::of_call(origin, future));
+        self.count(|stats| stats.entered(counted));
         self.advance(tid)
     }
 
     /// Runs a tracee's handler on until it waits or ends, then the tracee.
     fn advance(&mut self, tid: i32) -> Result<(), Gone> {
+        let stats = self.stats.clone();
         let tracked = self.tracked(tid)?;
         let Some(flight) = &mut tracked.flight else {
             tracked.phase = Phase::Running;
             return self.resume(tid, 0);
         };
+        if let (Some(origin), Some(stats)) = (flight.origin, &stats) {
+            stats.about(Subject::Call(origin.call.sys));
+        }
         match flight.advance(&tracked.thread)? {
             Next::InPlace => tracked.phase = Phase::InPlace,
             Next::Injected => tracked.phase = Phase::Injected,
@@ -374,6 +416,10 @@ impl Tracer {
                 let flight = tracked.flight.take();
                 tracked.phase = Phase::Running;
                 let origin = flight.and_then(|flight| flight.origin);
+                if let (Some(origin), Some(stats)) = (origin, &stats) {
+                    let outcome = if let Next::Finished(outcome) = next { outcome } else { Ok(Answer::Pass) };
+                    stats.answered(origin.call.sys, outcome);
+                }
                 if let (Next::FinishedAgain(mask), Some(origin)) = (next, origin) {
                     tracked.let_through = Some((origin, mask));
                 }
@@ -510,6 +556,7 @@ impl Tracer {
     }
 
     fn finish_bootstrap(&mut self, tid: i32, result: u64) -> Result<(), Gone> {
+        self.count(|stats| stats.about(Subject::Exec));
         let tracked = self.tracked(tid)?;
         let Phase::Bootstrap(bootstrap) = std::mem::replace(&mut tracked.phase, Phase::Running) else {
             return self.resume(tid, 0);
@@ -545,6 +592,17 @@ impl Tracked {
         let ids = (tid, old.tgid, old.parent);
         let thread = Thread::new(ids, old.engine, old.inheritance(true), Rc::clone(world), old.abi.get());
         Tracked { thread: Rc::new(thread), phase: Phase::Running, flight: None, ..self }
+    }
+}
+
+/// What a stop is about, as far as its event tells.
+fn subject(event: Event) -> Subject {
+    match event {
+        Event::Seccomp | Event::Syscall => Subject::OtherCall,
+        Event::Exec => Subject::Exec,
+        Event::Forked => Subject::Fork,
+        Event::Ended | Event::Ending => Subject::End,
+        Event::GroupStop(_) | Event::Trap | Event::Signal(_) => Subject::Signal,
     }
 }
 
