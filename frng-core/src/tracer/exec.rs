@@ -17,15 +17,15 @@ use crate::policy;
 
 /// Why a new program cannot be prepared.
 pub enum Failure {
-    /// It has died.
-    Gone,
+    /// It cannot be reached any more.
+    Gone(Gone),
     /// This cannot be done with it.
     Cannot(String),
 }
 
 impl From<Gone> for Failure {
-    fn from(_: Gone) -> Failure {
-        Failure::Gone
+    fn from(gone: Gone) -> Failure {
+        Failure::Gone(gone)
     }
 }
 

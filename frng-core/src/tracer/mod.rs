@@ -12,6 +12,7 @@ mod foundlings;
 mod last_process;
 mod lookup;
 mod orphans;
+mod pending;
 mod ptrace;
 mod run;
 mod thread;

@@ -1,7 +1,8 @@
 //! The wait loop: what each stop of a tracee means, and how it runs on.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -12,7 +13,8 @@ use super::flight::{Flight, Next, Origin};
 use super::last_process::{self, Ending};
 use super::lookup;
 use super::orphans::Sweeper;
-use super::ptrace::{self, Event, Gone, Position, SyscallInfo, Watch};
+use super::pending::{Kernel, Pending};
+use super::ptrace::{self, Event, Gone, Position, Refusal, SyscallInfo, Watch};
 use super::thread::{Start, Thread, World};
 use super::trampoline::Trampoline;
 use super::{Attach, Attached, Engine, Order, Orders};
@@ -57,6 +59,7 @@ pub struct Tracer {
     pub(super) log: Log,
     orders: Orders,
     tracked: HashMap<i32, Tracked>,
+    pending: Pending,
     /// First stops of threads whose maker has not yet told of them.
     pub(super) early: HashMap<i32, Event>,
     /// The tracee that has ended last.
@@ -66,6 +69,8 @@ pub struct Tracer {
     pub(super) ending: Ending,
     /// Filters made from now on stop at every open.
     every_open: bool,
+    /// What the kernel has refused to do, to tell each once.
+    refusals: HashSet<Refusal>,
 }
 
 impl Tracer {
@@ -88,12 +93,14 @@ impl Tracer {
             log,
             orders,
             tracked: HashMap::new(),
+            pending: Pending::default(),
             early: HashMap::new(),
             last_ended: None,
             follower: Follower::default(),
             sweeper: Sweeper::default(),
             ending: Ending::default(),
             every_open,
+            refusals: HashSet::new(),
         })
     }
 
@@ -102,7 +109,8 @@ impl Tracer {
     pub fn run(&mut self, idle: &mut dyn FnMut() -> bool) {
         loop {
             self.obey_orders();
-            if !self.early.is_empty() && (self.tracked.is_empty() || ptrace::is_quiet()) {
+            let quiet = || self.tracked.is_empty() || ptrace::is_quiet();
+            if !self.early.is_empty() && self.pending.is_empty() && quiet() {
                 self.adopt_foundlings();
             }
             if self.tracked.is_empty() {
@@ -116,9 +124,10 @@ impl Tracer {
                 continue;
             }
             let ending = self.tracked.len() == 1
+                && self.pending.is_empty()
                 && matches!(ptrace::peek_end(), Ok(Some(tid)) if self.tracked.contains_key(&tid))
                 && idle();
-            match ptrace::wait() {
+            match self.next_event() {
                 Ok((tid, Event::Ending)) => self.handle_ending(tid, idle),
                 Ok((tid, event)) => self.handle(tid, event),
                 // No child although some are tracked: they were reaped with the process that exec replaced.
@@ -128,6 +137,11 @@ impl Tracer {
                 return;
             }
         }
+    }
+
+    /// The next event of anybody, in turn.
+    pub(super) fn next_event(&mut self) -> io::Result<(i32, Event)> {
+        self.pending.next(&mut Kernel, self.tracked.len())
     }
 
     fn obey_orders(&mut self) {
@@ -259,11 +273,25 @@ impl Tracer {
             return;
         }
         self.follower.stopped(tid);
-        // Whoever is gone while we look at it is dying: its end comes with a later wait.
-        let _ = self.handle_stop(tid, event);
+        match self.handle_stop(tid, event) {
+            // Whoever dies while we look at it: its end comes with a later wait.
+            Ok(()) | Err(Gone::Dead) => {}
+            Err(Gone::Refused(refusal)) => {
+                if self.refusals.insert(refusal) {
+                    self.log.error(format_args!("{tid}: killed, because it cannot be traced on: {refusal}"));
+                }
+                ptrace::kill(tid);
+            }
+        }
     }
 
     fn handle_stop(&mut self, tid: i32, event: Event) -> Result<(), Gone> {
+        match event {
+            Event::Ended | Event::Exec | Event::Seccomp | Event::Syscall => {}
+            // Told of a leader that another thread has replaced meanwhile: its exec comes with a later wait.
+            _ if ptrace::is_at_exec(tid)? => return Ok(()),
+            _ => {}
+        }
         match event {
             Event::Ended => Ok(()),
             Event::Ending => self.resume(tid, 0),
@@ -277,7 +305,7 @@ impl Tracer {
     }
 
     fn tracked(&mut self, tid: i32) -> Result<&mut Tracked, Gone> {
-        self.tracked.get_mut(&tid).ok_or(Gone)
+        self.tracked.get_mut(&tid).ok_or(Gone::Dead)
     }
 
     /// Lets a tracee run to its next interesting stop.
@@ -311,6 +339,8 @@ impl Tracer {
             (Phase::Bootstrap(_), Position::Entry { number, args }) if number == u64::from(DONE_NUMBER) => {
                 self.finish_bootstrap(tid, args[0])
             }
+            // Told of a leader that another thread has replaced meanwhile: its exec comes with a later wait.
+            (_, Position::None) => Ok(()),
             _ => self.resume(tid, 0),
         }
     }
@@ -525,11 +555,14 @@ impl Tracer {
 
     /// A program that cannot be fooled must not run unfooled.
     fn give_up(&mut self, tid: i32, error: exec::Failure) -> Result<(), Gone> {
-        if let exec::Failure::Cannot(why) = error {
-            self.log.error(format_args!("{tid}: killed, because it cannot be fooled: {why}"));
-            ptrace::kill(tid);
+        match error {
+            exec::Failure::Gone(gone) => Err(gone),
+            exec::Failure::Cannot(why) => {
+                self.log.error(format_args!("{tid}: killed, because it cannot be fooled: {why}"));
+                ptrace::kill(tid);
+                Err(Gone::Dead)
+            }
         }
-        Err(Gone)
     }
 }
 
