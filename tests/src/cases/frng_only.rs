@@ -1,7 +1,13 @@
 //! Where frng must differ from root's kernel: the expected output stands here, and the oracle is not
 //! asked.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use libc::SIGKILL;
+
 use super::Case;
+use crate::stage::fork;
+use crate::sys::NULL;
 
 /// This theme's cases.
 pub const CASES: &[Case] = &[
@@ -20,6 +26,12 @@ pub const CASES: &[Case] = &[
          getppid = ok\n\
          prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) = 0\n\
          getppid = ok\n",
+    ),
+    Case::expecting(
+        module_path!(),
+        "busy_tracees_are_served_in_turn",
+        busy_tracees_are_served_in_turn,
+        "each had its share\n",
     ),
 ];
 
@@ -46,4 +58,47 @@ fn own_seccomp_filter_is_pretended() {
     let _ = crate::sys::ok_or_errno("getppid", quiet!(getppid()));
     let _ = call!(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0));
     let _ = crate::sys::ok_or_errno("getppid", quiet!(getppid()));
+}
+
+/// When the first of many that do nothing but intercepted calls has made many, all others must have made some. There
+/// is nothing like it without a tracer: there the first is done before the last has begun.
+fn busy_tracees_are_served_in_turn() {
+    const PROCESSES: usize = 40;
+    const MANY: u32 = 1000;
+    const SOME: u32 = MANY / 10;
+    let size = PROCESSES * size_of::<AtomicU32>();
+    // SAFETY: a new mapping at an address of the kernel's choice.
+    let shared = unsafe {
+        let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+        libc::mmap(std::ptr::null_mut(), size, protection, flags, -1, 0)
+    };
+    if shared == libc::MAP_FAILED {
+        println!("SETUP FAILED: mmap");
+        return;
+    }
+    // SAFETY: the mapping has this size, is zeroed, and stays to the end of the process.
+    let counts = unsafe { std::slice::from_raw_parts(shared.cast::<AtomicU32>(), PROCESSES) };
+    let children = counts.iter().map(|count| {
+        fork(|| {
+            while count.load(Ordering::SeqCst) < 100 * MANY {
+                let _ = quiet!(getuid());
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        })
+    });
+    let children: Vec<_> = children.flatten().collect();
+    let begin: Vec<u32> = counts.iter().map(|count| count.load(Ordering::SeqCst)).collect();
+    let made = || counts.iter().zip(&begin).map(|(count, begin)| count.load(Ordering::SeqCst) - begin);
+    while made().max() < Some(MANY) {
+        std::thread::yield_now();
+    }
+    let few = made().filter(|made| *made < SOME).count();
+    for child in children {
+        must!(kill(child, SIGKILL));
+        must!(wait4(child, NULL, 0, NULL));
+    }
+    match few {
+        0 => println!("each had its share"),
+        _ => println!("{few} of {PROCESSES} had less than a tenth of what the first had"),
+    }
 }
