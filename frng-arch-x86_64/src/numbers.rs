@@ -137,6 +137,9 @@ pub const TABLE: &[(u32, Sys)] = &[
     (Sysno::io_uring_setup as u32, Sys::IoUringSetup),
     (Sysno::io_uring_enter as u32, Sys::IoUringEnter),
     (Sysno::io_uring_register as u32, Sys::IoUringRegister),
+    // New threads and processes
+    (Sysno::clone as u32, Sys::Clone),
+    (Sysno::clone3 as u32, Sys::Clone3),
     // Issued by the policy itself
     (Sysno::close as u32, Sys::Close),
     (Sysno::fcntl as u32, Sys::Fcntl),

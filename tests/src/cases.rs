@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod capabilities;
+pub mod children;
 pub mod creation;
 pub mod devices;
 pub mod dirents;
@@ -69,6 +70,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         devices::CASES,
         identity::CASES,
         capabilities::CASES,
+        children::CASES,
         process::CASES,
         races::CASES,
         dropped::CASES,

@@ -202,6 +202,10 @@ calls! {
     IoUringEnter "io_uring_enter" (Fd, Int, Int, Flags, In, Length) Always, evasion::not_implemented, "ENOSYS, also for a ring that was handed in";
     IoUringRegister "io_uring_register" (Fd, Op, In, Count) Always, evasion::not_implemented, "ENOSYS, also for a ring that was handed in";
 
+    // New threads and processes: policy/children.rs
+    Clone "clone" (Flags, Int, Out, Out, Int) AnyBit(Flags, policy::children::UNTRACED), children::clone, "CLONE_UNTRACED is taken away";
+    Clone3 "clone3" (In, Length) Always, children::clone3, "CLONE_UNTRACED is taken away";
+
     // Issued by the policy itself.
     Close "close" (Fd) Never, tools::pass, "";
     Fcntl "fcntl" (Fd, Op, Operand) Never, tools::pass, "";

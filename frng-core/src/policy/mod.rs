@@ -9,6 +9,7 @@
 pub mod access;
 pub mod acl;
 pub mod capabilities;
+pub mod children;
 pub mod creation;
 pub mod devices;
 pub mod directory;

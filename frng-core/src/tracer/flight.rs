@@ -213,6 +213,17 @@ impl Flight {
     }
 }
 
+/// A new thread that stands behind its maker's call: it finds the arguments that the program gave to that call in its
+/// registers, not those of the call that took its place.
+pub fn show_own_arguments(thread: &Thread, origin: &Origin) -> Result<(), Gone> {
+    let abi = thread.abi.get().abi();
+    let mut registers = ptrace::registers(thread.tid)?;
+    let pc = abi.pc(&registers);
+    abi.prepare_call(&mut registers, pc, origin.number as u32, origin.call.args);
+    abi.set_result(&mut registers, 0);
+    ptrace::set_registers(thread.tid, &registers)
+}
+
 /// The kernel's internal restart codes (`include/linux/errno.h`).
 fn is_restart(raw: u64) -> bool {
     matches!(Errno::from_raw(raw), Err(Errno(512..=516)))

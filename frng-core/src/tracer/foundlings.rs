@@ -18,7 +18,7 @@ impl Tracer {
         for child in children {
             if self.is_foundling(child) {
                 self.log.info(format_args!("{child}: its maker has ended without telling of it"));
-                self.take_on(child, &dead.thread, false, dead.every_open, dead.ready);
+                self.take_on(child, &dead.thread, false, dead.every_open, dead.ready, None);
             }
         }
         self.last_ended = Some(dead);

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::abi_table::AbiTable;
 use super::cpu::Follower;
 use super::exec::{self, Bootstrap};
-use super::flight::{Flight, Next, Origin};
+use super::flight::{self, Flight, Next, Origin};
 use super::last_process::{self, Ending};
 use super::lookup;
 use super::orphans::Sweeper;
@@ -46,6 +46,8 @@ pub(super) struct Tracked {
     flight: Option<Flight>,
     /// A call that is issued once more, to run as it is, and the signals that the program blocks.
     let_through: Option<(Origin, u64)>,
+    /// The call that has made it, if its maker issued it with other arguments than the program's; up to its first stop.
+    born_of: Option<Origin>,
     /// Its filter stops at every open.
     pub(super) every_open: bool,
     /// Its memory has the trampoline.
@@ -194,7 +196,8 @@ impl Tracer {
         ready: bool,
     ) {
         let thread = Rc::new(Thread::new(ids, engine, start, Rc::clone(&self.world), abi));
-        self.insert(Tracked { thread, phase: Phase::Running, flight: None, let_through: None, every_open, ready });
+        let (phase, flight, let_through, born_of) = (Phase::Running, None, None, None);
+        self.insert(Tracked { thread, phase, flight, let_through, born_of, every_open, ready });
     }
 
     fn insert(&mut self, tracked: Tracked) {
@@ -462,13 +465,22 @@ impl Tracer {
             let tracked = self.tracked(tid)?;
             let same_process = ptrace::same_process(tracked.thread.tgid, child);
             let (thread, every_open, ready) = (Rc::clone(&tracked.thread), tracked.every_open, tracked.ready);
-            self.take_on(child, &thread, same_process, every_open, ready);
+            let changed_call = tracked.flight.as_ref().and_then(|flight| flight.origin);
+            self.take_on(child, &thread, same_process, every_open, ready, changed_call);
         }
         self.resume(tid, 0)
     }
 
-    /// Tracks a new thread that `maker` has made.
-    pub(super) fn take_on(&mut self, child: i32, maker: &Thread, same_process: bool, every_open: bool, ready: bool) {
+    /// Tracks a new thread that `maker` has made, by a call whose arguments were changed if it is given.
+    pub(super) fn take_on(
+        &mut self,
+        child: i32,
+        maker: &Thread,
+        same_process: bool,
+        every_open: bool,
+        ready: bool,
+        changed_call: Option<Origin>,
+    ) {
         let mut start = maker.inheritance(same_process);
         start.schedule = start.schedule.of_child();
         if !same_process {
@@ -476,6 +488,9 @@ impl Tracer {
         }
         let tgid = if same_process { maker.tgid } else { child };
         self.track((child, tgid, maker.tgid), maker.engine, start, maker.abi.get(), every_open, ready);
+        if let Some(tracked) = self.tracked.get_mut(&child) {
+            tracked.born_of = changed_call;
+        }
         // The order of the two stops is not defined.
         if let Some(event) = self.early.remove(&child) {
             self.handle(child, event);
@@ -486,6 +501,9 @@ impl Tracer {
     fn handle_trap(&mut self, tid: i32) -> Result<(), Gone> {
         let late_filter = self.every_open;
         let tracked = self.tracked(tid)?;
+        if let Some(origin) = tracked.born_of.take() {
+            flight::show_own_arguments(&tracked.thread, &origin)?;
+        }
         let idle = matches!(tracked.phase, Phase::Running) && tracked.flight.is_none();
         if late_filter && idle && tracked.lacks_filter() {
             tracked.every_open = true;

@@ -52,6 +52,8 @@ numbers! {
     capset = libc::SYS_capset,
     chdir = libc::SYS_chdir,
     chroot = libc::SYS_chroot,
+    clone = libc::SYS_clone,
+    clone3 = 435,
     close = libc::SYS_close,
     dup = libc::SYS_dup,
     execve = libc::SYS_execve,
