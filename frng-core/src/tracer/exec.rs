@@ -61,6 +61,7 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable]) -> Result<Bootstrap, 
     abi.abi().settle(&mut registers);
     let executable = lookup::executable(thread.tid);
     let stack = TraceeAddr(abi.abi().sp(&registers));
+    thread.stack.set(Some(stack.0));
     let tid = thread.tid;
     policy::exec::after_exec(thread, executable.as_ref(), &mut |value| lookup::capability(tid, value), stack)
         .map_err(|errno| Failure::Cannot(format!("its auxv cannot be changed: {errno}")))?;

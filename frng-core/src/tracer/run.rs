@@ -10,6 +10,7 @@ use super::abi_table::AbiTable;
 use super::cpu::Follower;
 use super::exec::{self, Bootstrap};
 use super::flight::{self, Flight, Next, Origin};
+use super::foundlings::{self, Ended};
 use super::last_process::{self, Ending};
 use super::lookup;
 use super::orphans::Sweeper;
@@ -64,8 +65,8 @@ pub struct Tracer {
     pending: Pending,
     /// First stops of threads whose maker has not yet told of them.
     pub(super) early: HashMap<i32, Event>,
-    /// The tracee that has ended last.
-    pub(super) last_ended: Option<Tracked>,
+    /// Tracees that have ended lately.
+    pub(super) ended: Ended,
     follower: Follower,
     sweeper: Sweeper,
     pub(super) ending: Ending,
@@ -97,7 +98,7 @@ impl Tracer {
             tracked: HashMap::new(),
             pending: Pending::default(),
             early: HashMap::new(),
-            last_ended: None,
+            ended: Ended::default(),
             follower: Follower::default(),
             sweeper: Sweeper::default(),
             ending: Ending::default(),
@@ -115,7 +116,8 @@ impl Tracer {
             if !self.early.is_empty() && self.pending.is_empty() && quiet() {
                 self.adopt_foundlings();
             }
-            if self.tracked.is_empty() {
+            // A child of a tracee that has ended may not have stopped yet.
+            if self.tracked.is_empty() && !ptrace::anybody_lives() {
                 if idle() {
                     return;
                 }
@@ -128,6 +130,8 @@ impl Tracer {
             let ending = self.tracked.len() == 1
                 && self.pending.is_empty()
                 && matches!(ptrace::peek_end(), Ok(Some(tid)) if self.tracked.contains_key(&tid))
+                && self.early.is_empty()
+                && !ptrace::anybody_lives()
                 && idle();
             match self.next_event() {
                 Ok((tid, Event::Ending)) => self.handle_ending(tid, idle),
@@ -175,6 +179,7 @@ impl Tracer {
                 groups: Rc::from([0]),
                 process: Rc::new(Cell::new(Process { umask: umask_of(attach.pid), dumpable: 1 })),
                 schedule: Schedule::default(),
+                stack: foundlings::stack_of(attach.pid),
                 view: Rc::new(Cell::new(lookup::view(attach.pid))),
             };
             let ids = (attach.pid, attach.pid, 0);
@@ -267,7 +272,7 @@ impl Tracer {
             if let Some(mut tracked) = self.remove(tid) {
                 tracked.flight = None;
                 tracked.thread.release_slot();
-                self.last_ended = Some(tracked);
+                self.ended.push(tracked);
             }
             return;
         }

@@ -53,6 +53,8 @@ pub struct Thread {
     pub(super) groups: RefCell<Rc<[u32]>>,
     pub(super) process: Rc<Cell<Process>>,
     schedule: Cell<Schedule>,
+    /// Begin of the stack of the program that is run; see [`super::foundlings`].
+    pub(super) stack: Cell<Option<u64>>,
     pub(super) view: Rc<Cell<lookup::View>>,
     pub(super) world: Rc<World>,
     pub(super) abi: Cell<&'static AbiTable>,
@@ -73,6 +75,8 @@ pub struct Start {
     pub process: Rc<Cell<Process>>,
     /// What is pretended of its scheduling.
     pub schedule: Schedule,
+    /// Begin of its stack, if it is known.
+    pub stack: Option<u64>,
     /// Whether its paths mean the same here.
     pub view: Rc<Cell<lookup::View>>,
 }
@@ -91,6 +95,7 @@ impl Thread {
             groups: RefCell::new(start.groups),
             process: start.process,
             schedule: Cell::new(start.schedule),
+            stack: Cell::new(start.stack),
             view: start.view,
             world,
             abi: Cell::new(abi),
@@ -111,6 +116,7 @@ impl Thread {
             groups: Rc::clone(&self.groups.borrow()),
             process: share(&self.process),
             schedule: self.schedule.get(),
+            stack: self.stack.get(),
             view: if same_process { Rc::clone(&self.view) } else { Rc::new(Cell::new(self.view.get())) },
         }
     }
