@@ -4,6 +4,7 @@
 //! one; `exec` prepares a program that has just been loaded; `thread` is what a handler sees of its tracee.
 
 mod abi_table;
+mod closed;
 mod cpu;
 mod doorbell;
 mod exec;

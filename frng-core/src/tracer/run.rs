@@ -44,9 +44,11 @@ enum Phase {
 pub(super) struct Tracked {
     pub(super) thread: Rc<Thread>,
     phase: Phase,
-    flight: Option<Flight>,
+    pub(super) flight: Option<Flight>,
     /// A call that is issued once more, to run as it is, and the signals that the program blocks.
     let_through: Option<(Origin, u64)>,
+    /// Its memory is closed until its first call; its stack begins here.
+    closed: Option<u64>,
     /// The call that has made it, if its maker issued it with other arguments than the program's; up to its first stop.
     born_of: Option<Origin>,
     /// Its filter stops at every open.
@@ -57,7 +59,7 @@ pub(super) struct Tracked {
 
 /// The tracer of a daemon. Must be used on one thread: the kernel ties tracees to it.
 pub struct Tracer {
-    abis: &'static [AbiTable],
+    pub(super) abis: &'static [AbiTable],
     world: Rc<World>,
     pub(super) log: Log,
     orders: Orders,
@@ -201,8 +203,16 @@ impl Tracer {
         ready: bool,
     ) {
         let thread = Rc::new(Thread::new(ids, engine, start, Rc::clone(&self.world), abi));
-        let (phase, flight, let_through, born_of) = (Phase::Running, None, None, None);
-        self.insert(Tracked { thread, phase, flight, let_through, born_of, every_open, ready });
+        self.insert(Tracked {
+            thread,
+            phase: Phase::Running,
+            flight: None,
+            let_through: None,
+            closed: None,
+            born_of: None,
+            every_open,
+            ready,
+        });
     }
 
     fn insert(&mut self, tracked: Tracked) {
@@ -312,7 +322,7 @@ impl Tracer {
         }
     }
 
-    fn tracked(&mut self, tid: i32) -> Result<&mut Tracked, Gone> {
+    pub(super) fn tracked(&mut self, tid: i32) -> Result<&mut Tracked, Gone> {
         self.tracked.get_mut(&tid).ok_or(Gone::Dead)
     }
 
@@ -321,6 +331,7 @@ impl Tracer {
         let tracked = self.tracked(tid)?;
         match (&tracked.phase, tracked.thread.engine) {
             (Phase::InPlace, _) | (_, Engine::Ptrace) => ptrace::cont_to_syscall(tid, signal),
+            _ if tracked.closed.is_some() => ptrace::cont_to_syscall(tid, signal),
             (_, Engine::Seccomp) => ptrace::cont(tid, signal),
         }
     }
@@ -329,6 +340,9 @@ impl Tracer {
         let info = ptrace::syscall_info(tid)?;
         let tracked = self.tracked(tid)?;
         match (&tracked.phase, info.position) {
+            (Phase::Running, Position::Entry { number, args }) if tracked.closed.is_some() => {
+                self.open_memory(tid, &info, number, args)
+            }
             (Phase::Running, Position::Entry { number, args }) => self.enter(tid, &info, number, args),
             (Phase::InPlace, Position::Exit { result }) => {
                 tracked.thread.set_reply(Errno::from_raw(result));
@@ -399,7 +413,7 @@ impl Tracer {
     }
 
     /// Runs a tracee's handler on until it waits or ends, then the tracee.
-    fn advance(&mut self, tid: i32) -> Result<(), Gone> {
+    pub(super) fn advance(&mut self, tid: i32) -> Result<(), Gone> {
         let tracked = self.tracked(tid)?;
         let Some(flight) = &mut tracked.flight else {
             tracked.phase = Phase::Running;
@@ -411,6 +425,9 @@ impl Tracer {
             next @ (Next::Finished(_) | Next::FinishedAgain(_)) => {
                 let flight = tracked.flight.take();
                 tracked.phase = Phase::Running;
+                if let (Next::FinishedAgain(mask), Some(stack)) = (next, tracked.closed) {
+                    return self.prepare_opened(tid, mask, stack);
+                }
                 let origin = flight.and_then(|flight| flight.origin);
                 if let (Next::FinishedAgain(mask), Some(origin)) = (next, origin) {
                     tracked.let_through = Some((origin, mask));
@@ -548,14 +565,27 @@ impl Tracer {
             }
         }
         self.ending.forget(tid);
-        let abis = self.abis;
         let tracked = self.tracked(tid)?;
         tracked.flight = None;
         tracked.let_through = None;
         tracked.ready = false;
-        match exec::prepare(&tracked.thread, abis) {
+        tracked.closed = None;
+        self.prepare(tid, None)
+    }
+
+    /// Has a new program, which has not issued any call, map the trampoline. `stack` is where its stack begins, if it
+    /// has run already.
+    pub(super) fn prepare(&mut self, tid: i32, stack: Option<u64>) -> Result<(), Gone> {
+        let abis = self.abis;
+        let tracked = self.tracked(tid)?;
+        let again = tracked.closed.take().is_some();
+        match exec::prepare(&tracked.thread, abis, stack) {
             Ok(bootstrap) => {
                 tracked.phase = Phase::Bootstrap(Box::new(bootstrap));
+                self.resume(tid, 0)
+            }
+            Err(exec::Failure::Closed(stack)) if !again => {
+                tracked.closed = Some(stack);
                 self.resume(tid, 0)
             }
             Err(error) => self.give_up(tid, error),
@@ -577,15 +607,19 @@ impl Tracer {
     }
 
     /// A program that cannot be fooled must not run unfooled.
-    fn give_up(&mut self, tid: i32, error: exec::Failure) -> Result<(), Gone> {
+    pub(super) fn give_up(&mut self, tid: i32, error: exec::Failure) -> Result<(), Gone> {
         match error {
-            exec::Failure::Gone(gone) => Err(gone),
+            exec::Failure::Gone(gone) => return Err(gone),
+            exec::Failure::Closed(_) => {
+                self.log
+                    .error(format_args!("{tid}: killed, because it cannot be fooled: its memory cannot be accessed"));
+            }
             exec::Failure::Cannot(why) => {
                 self.log.error(format_args!("{tid}: killed, because it cannot be fooled: {why}"));
-                ptrace::kill(tid);
-                Err(Gone::Dead)
             }
         }
+        ptrace::kill(tid);
+        Err(Gone::Dead)
     }
 }
 

@@ -64,7 +64,7 @@ fn own_seccomp_filter_is_pretended() {
 /// is nothing like it without a tracer: there the first is done before the last has begun.
 fn busy_tracees_are_served_in_turn() {
     const PROCESSES: usize = 40;
-    const MANY: u32 = 1000;
+    const MANY: u32 = 300;
     const SOME: u32 = MANY / 10;
     let size = PROCESSES * size_of::<AtomicU32>();
     // SAFETY: a new mapping at an address of the kernel's choice.
