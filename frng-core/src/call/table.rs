@@ -206,12 +206,14 @@ calls! {
     Clone "clone" (Flags, Int, Out, Out, Int) AnyBit(Flags, policy::children::UNTRACED), children::clone, "CLONE_UNTRACED is taken away";
     Clone3 "clone3" (In, Length) Always, children::clone3, "CLONE_UNTRACED is taken away";
 
+    // Programs: policy/program.rs, policy/exec.rs
+    Execve "execve" (Path, In, In) Always, program::execute, "ENOEXEC for programs of conventions that are not supported; set-user-ID and the auxv are seen to after the exec";
+    Execveat "execveat" (Dirfd, Path, In, In, AtFlags) Always, program::execute, "ENOEXEC for programs of conventions that are not supported; set-user-ID and the auxv are seen to after the exec";
+
     // Issued by the policy itself.
     Close "close" (Fd) Never, tools::pass, "";
     Fcntl "fcntl" (Fd, Op, Operand) Never, tools::pass, "";
     Gettid "gettid" () Never, tools::pass, "";
     Msync "msync" (In, Length, Flags) Never, tools::pass, "";
     Readlinkat "readlinkat" (Dirfd, Link, Out, Length) Never, tools::pass, "";
-    Execve "execve" (Path, In, In) Never, tools::pass, "set-user-ID and the auxv are seen to after the exec";
-    Execveat "execveat" (Dirfd, Path, In, In, AtFlags) Never, tools::pass, "set-user-ID and the auxv are seen to after the exec";
 }

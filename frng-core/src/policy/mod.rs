@@ -28,6 +28,7 @@ mod permission;
 mod posix_acl;
 pub mod privileged;
 pub mod process;
+pub mod program;
 pub mod questions;
 pub mod schedule;
 pub mod times;

@@ -68,6 +68,22 @@ pub fn stat(thread: &Thread, file: FileRef) -> Option<Result<Statx, Errno>> {
     by_path(thread, file, path)
 }
 
+/// An `O_PATH` descriptor of a file as the tracee names it with these `AT_*` flags, or `None` if only the tracee can tell
+/// or there is none.
+pub fn find(thread: &Thread, dirfd: i32, path: &[u8], flags: i32) -> Option<OwnedFd> {
+    let follow = flags & libc::AT_SYMLINK_NOFOLLOW == 0;
+    if path.is_empty() {
+        let link = link_to(thread, dirfd).filter(|_| flags & libc::AT_EMPTY_PATH != 0)?;
+        return open_path(libc::AT_FDCWD, &link, true, 0).ok();
+    }
+    if thread.view.get() != View::Same {
+        return None;
+    }
+    let base = if path.starts_with(b"/") { None } else { Some(open_base(thread, dirfd)?) };
+    let path = CString::new(path).ok()?;
+    open_path(base.as_ref().map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd), &path, follow, RESOLVE_NO_MAGICLINKS).ok()
+}
+
 /// The file behind a descriptor of the tracee, or its working directory.
 fn descriptor(thread: &Thread, file: FileRef) -> Option<Result<Statx, Errno>> {
     let link = link_to(thread, file.dirfd)?;

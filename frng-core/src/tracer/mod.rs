@@ -14,6 +14,7 @@ mod last_process;
 mod lookup;
 mod orphans;
 mod pending;
+mod program;
 mod ptrace;
 mod run;
 mod thread;

@@ -20,7 +20,7 @@ use super::thread::{Start, Thread, World};
 use super::trampoline::Trampoline;
 use super::{Attach, Attached, Engine, Order, Orders};
 use crate::arch::{Abi, DONE_NUMBER};
-use crate::call::{Call, table};
+use crate::call::{Call, Sys, table};
 use crate::creds::Creds;
 use crate::errno::Errno;
 use crate::lie::LieTable;
@@ -92,9 +92,10 @@ impl Tracer {
     ) -> Result<Tracer, String> {
         let trampoline = Trampoline::new(directory, abis)?;
         let every_open = table.kinds().devices > 0;
+        let abis = AbiTable::all(abis);
         Ok(Tracer {
-            abis: AbiTable::all(abis),
-            world: Rc::new(World { table, trampoline, threads: Default::default() }),
+            abis,
+            world: Rc::new(World { abis, log: log.clone(), table, trampoline, threads: Default::default() }),
             log,
             orders,
             tracked: HashMap::new(),
@@ -187,6 +188,10 @@ impl Tracer {
             let ids = (attach.pid, attach.pid, 0);
             self.log.info(format_args!("{}: attached, engine {:?}", attach.pid, attach.engine));
             self.track(ids, attach.engine, start, &self.abis[0], self.every_open, false);
+            if attach.engine == Engine::Ptrace {
+                // From its next stop on it stops at calls, so that its exec is seen before it is made.
+                ptrace::interrupt(attach.pid);
+            }
             Attached { stop_at_every_open: self.every_open }
         });
         // The caller may have died meanwhile; its end is told by the next wait.
@@ -393,7 +398,9 @@ impl Tracer {
         let Some(sys) = abi.sys(number) else { return self.resume(tid, 0) };
         let call = Call { sys, args };
         let every_open = tracked.every_open || tracked.thread.engine == Engine::Ptrace;
-        if !tracked.ready || !call.stops(every_open) {
+        // The invocation's own exec needs no trampoline.
+        let ready = tracked.ready || matches!(sys, Sys::Execve | Sys::Execveat);
+        if !ready || !call.stops(every_open) {
             return self.resume(tid, 0);
         }
         tracked.thread.abi.set(abi);

@@ -9,12 +9,14 @@ use std::task::Poll;
 use super::Engine;
 use super::abi_table::AbiTable;
 use super::lookup;
+use super::program;
 use super::ptrace;
 use super::trampoline::{Slot, Trampoline};
 use crate::arch::Abi;
 use crate::call::{FileRef, Sys, TraceeAddr};
 use crate::creds::Creds;
 use crate::errno::Errno;
+use crate::log::Log;
 use crate::policy::{Process, Schedule, Settings, Tracee};
 use crate::stat::{STATX_WANTED, Statx};
 use crate::state::Table;
@@ -30,6 +32,10 @@ pub struct Request {
 
 /// What all tracees of a daemon share.
 pub struct World {
+    /// The conventions that programs may have.
+    pub abis: &'static [AbiTable],
+    /// Where to tell what is refused.
+    pub log: Log,
     /// The lies.
     pub table: Rc<Table>,
     /// The memory shared with tracees.
@@ -267,6 +273,14 @@ impl Tracee for Thread {
             Some(flags) => Ok(flags),
             None => self.syscall(Sys::Fcntl, [fd as u64, libc::F_GETFL as u64, 0, 0, 0, 0]).await.map(|f| f as u32),
         }
+    }
+
+    fn program_head(&self, dirfd: i32, path: &[u8], flags: i32, head: &mut [u8]) -> Option<usize> {
+        program::head(self, dirfd, path, flags, head)
+    }
+
+    fn refuses_program(&self, path: &[u8], audit_arch: u32) -> bool {
+        program::refuses(self, path, audit_arch)
     }
 
     fn paths_changed(&self) {
