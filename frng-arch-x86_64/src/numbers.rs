@@ -132,6 +132,7 @@ pub const TABLE: &[(u32, Sys)] = &[
     // Namespaces
     (Sysno::unshare as u32, Sys::Unshare),
     (Sysno::setns as u32, Sys::Setns),
+    (Sysno::chroot as u32, Sys::Chroot),
     // What would go around us
     (Sysno::seccomp as u32, Sys::Seccomp),
     (Sysno::io_uring_setup as u32, Sys::IoUringSetup),

@@ -250,12 +250,7 @@ fn a_program_of_another_convention_is_fooled_or_refused_but_not_killed() {
         fs::set_permissions(file, Permissions::from_mode(0o755)).unwrap();
     }
     for engine in ["seccomp", "ptrace"] {
-        for command in [
-            &["./program"][..],
-            &["./script"],
-            &["sh", "-c", "exec ./program"],
-            &["sh", "-c", "./script"],
-        ] {
+        for command in [&["./program"][..], &["./script"], &["sh", "-c", "exec ./program"], &["sh", "-c", "./script"]] {
             let words = [&["frng", "-l", "log", "--engine", engine][..], command].concat();
             let done = scratch.run(&words);
             scratch.wait_for_the_daemon_to_end();

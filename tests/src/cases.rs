@@ -12,6 +12,7 @@ pub mod frng_only;
 pub mod identity;
 pub mod lifetime;
 pub mod mode;
+pub mod namespaces;
 pub mod odds;
 pub mod ownership;
 pub mod process;
@@ -81,6 +82,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         times::CASES,
         xattr::CASES,
         xattr_acl::CASES,
+        namespaces::CASES,
         odds::CASES,
         scheduling::CASES,
         frng_only::CASES,

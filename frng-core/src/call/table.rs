@@ -195,6 +195,7 @@ calls! {
     // Namespaces: policy/namespaces.rs
     Unshare "unshare" (Flags) Always, namespaces::enter, "runs as it is";
     Setns "setns" (Fd, Flags) Always, namespaces::enter, "runs as it is";
+    Chroot "chroot" (Path) Always, namespaces::enter, "runs as it is, which fails but in a user namespace of the program's own";
 
     // What would go around us: policy/evasion.rs
     Seccomp "seccomp" (Op, Flags, In) OneOf(Op, policy::evasion::SECCOMPS), evasion::seccomp, "a filter of the tracee would kill our own calls: accepted and not installed; EBUSY for a listener; its instructions are not checked";

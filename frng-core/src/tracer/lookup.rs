@@ -17,7 +17,7 @@ use crate::errno::Errno;
 use crate::policy::{PATH_MAX, TraceeExt};
 use crate::stat::{STATX_WANTED, Statx};
 
-/// Whether a process sees the same mounts and root as the daemon.
+/// Whether a thread sees the same mounts and root as the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
     /// Paths mean the same.
@@ -31,7 +31,7 @@ const RESOLVE_NO_XDEV: u64 = 0x01;
 const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
 const RESOLVE_NO_SYMLINKS: u64 = 0x04;
 
-/// Compares mount namespace and root of a process with our own.
+/// Compares mount namespace and root of a thread with our own.
 pub fn view(tid: i32) -> View {
     static OURS: OnceLock<Option<[(u64, u64); 2]>> = OnceLock::new();
     let ours = OURS.get_or_init(|| Some([identity("/proc/self/ns/mnt")?, identity("/proc/self/root")?]));

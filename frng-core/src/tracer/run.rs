@@ -183,7 +183,7 @@ impl Tracer {
                 process: Rc::new(Cell::new(Process { umask: umask_of(attach.pid), dumpable: 1 })),
                 schedule: Schedule::default(),
                 stack: foundlings::stack_of(attach.pid),
-                view: Rc::new(Cell::new(lookup::view(attach.pid))),
+                view: lookup::view(attach.pid),
             };
             let ids = (attach.pid, attach.pid, 0);
             self.log.info(format_args!("{}: attached, engine {:?}", attach.pid, attach.engine));
@@ -513,7 +513,7 @@ impl Tracer {
         let mut start = maker.inheritance(same_process);
         start.schedule = start.schedule.of_child();
         if !same_process {
-            start.view.set(lookup::view(child));
+            start.view = lookup::view(child);
         }
         let tgid = if same_process { maker.tgid } else { child };
         self.track((child, tgid, maker.tgid), maker.engine, start, maker.abi.get(), every_open, ready);

@@ -61,7 +61,7 @@ pub struct Thread {
     schedule: Cell<Schedule>,
     /// Begin of the stack of the program that is run; see [`super::foundlings`].
     pub(super) stack: Cell<Option<u64>>,
-    pub(super) view: Rc<Cell<lookup::View>>,
+    pub(super) view: Cell<lookup::View>,
     pub(super) world: Rc<World>,
     pub(super) abi: Cell<&'static AbiTable>,
     slot: Cell<Option<Slot>>,
@@ -84,7 +84,7 @@ pub struct Start {
     /// Begin of its stack, if it is known.
     pub stack: Option<u64>,
     /// Whether its paths mean the same here.
-    pub view: Rc<Cell<lookup::View>>,
+    pub view: lookup::View,
 }
 
 impl Thread {
@@ -102,7 +102,7 @@ impl Thread {
             process: start.process,
             schedule: Cell::new(start.schedule),
             stack: Cell::new(start.stack),
-            view: start.view,
+            view: Cell::new(start.view),
             world,
             abi: Cell::new(abi),
             slot: Cell::new(None),
@@ -123,7 +123,7 @@ impl Thread {
             process: share(&self.process),
             schedule: self.schedule.get(),
             stack: self.stack.get(),
-            view: if same_process { Rc::clone(&self.view) } else { Rc::new(Cell::new(self.view.get())) },
+            view: self.view.get(),
         }
     }
 
@@ -284,7 +284,10 @@ impl Tracee for Thread {
     }
 
     fn paths_changed(&self) {
-        self.view.set(lookup::view(self.tid));
+        // Mounts and root belong to a thread, but several threads and processes may have them in common.
+        for thread in self.world.threads.borrow().values().filter_map(Weak::upgrade) {
+            thread.view.set(lookup::view(thread.tid));
+        }
     }
 
     fn read(&self, from: TraceeAddr, to: &mut [u8]) -> Result<(), Errno> {

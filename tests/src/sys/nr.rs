@@ -101,6 +101,7 @@ numbers! {
     mlock = libc::SYS_mlock,
     mlock2 = libc::SYS_mlock2,
     mlockall = libc::SYS_mlockall,
+    mount = libc::SYS_mount,
     munlock = libc::SYS_munlock,
     munlockall = libc::SYS_munlockall,
     openat = libc::SYS_openat,
@@ -137,6 +138,7 @@ numbers! {
     uname = libc::SYS_uname,
     unlinkat = libc::SYS_unlinkat,
     utimensat = libc::SYS_utimensat,
+    unshare = libc::SYS_unshare,
     write = libc::SYS_write,
 }
 
