@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use libc::SIGKILL;
 
 use super::Case;
-use crate::stage::fork;
+use crate::stage::{fork, in_child};
 use crate::sys::NULL;
 
 /// This theme's cases.
@@ -32,6 +32,12 @@ pub const CASES: &[Case] = &[
         "busy_tracees_are_served_in_turn",
         busy_tracees_are_served_in_turn,
         "each had its share\n",
+    ),
+    Case::expecting(
+        module_path!(),
+        "code_mapped_over_the_trampoline_is_not_run",
+        code_mapped_over_the_trampoline_is_not_run,
+        "child killed by signal 9\n",
     ),
 ];
 
@@ -101,4 +107,27 @@ fn busy_tracees_are_served_in_turn() {
         0 => println!("each had its share"),
         _ => println!("{few} of {PROCESSES} had less than a tenth of what the first had"),
     }
+}
+
+/// It would run for ever with all signals held back. What is executable and shared is the trampoline.
+fn code_mapped_over_the_trampoline_is_not_run() {
+    crate::stage::file(c"f");
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let line = maps.lines().find(|line| line.contains(" r-xs "));
+    let begin = line.and_then(|line| usize::from_str_radix(line.split('-').next()?, 16).ok());
+    let Some(begin) = begin else {
+        println!("SETUP FAILED: no trampoline");
+        return;
+    };
+    in_child(|| {
+        let protection = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
+        // SAFETY: nothing of this program is there.
+        let address = unsafe { libc::mmap(begin as *mut _, 4096, protection, flags, -1, 0) };
+        if address as usize != begin {
+            println!("SETUP FAILED: mmap");
+        }
+        // Asked in the tracee, then set by the trampoline.
+        let _ = call!(fchmodat(libc::AT_FDCWD, c"/proc/self/cwd/f", 0o640));
+    });
 }

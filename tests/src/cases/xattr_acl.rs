@@ -6,7 +6,7 @@ use super::cases;
 use super::xattr::{tell, tell_list};
 use crate::seen::show;
 use crate::stage::{dir, file, fork, in_child, open_rw, symlink};
-use crate::sys::NULL;
+use crate::sys::{self, NULL};
 
 cases![
     minimal_acl_becomes_the_mode,
@@ -342,26 +342,32 @@ fn acl_is_kept_over_chown() {
     show(c"f");
 }
 
-/// One process gives the file an ACL again and again; another one gives it away and looks whose it is.
+/// One process gives the file an ACL, or another mode, again and again; another one gives it away and looks whose it is.
 fn acl_does_not_undo_the_chown_of_another() {
-    for blob in [extended(4, 6), minimal(6, 4, 0)] {
+    let (extended, minimal) = (extended(4, 6), minimal(6, 4, 0));
+    let change: [&dyn Fn() -> sys::Result; 3] = [
+        &|| quiet!(setxattr(c"f", ACCESS, &extended[..], extended.len(), 0)),
+        &|| quiet!(setxattr(c"f", ACCESS, &minimal[..], minimal.len(), 0)),
+        &|| quiet!(fchmodat(AT_FDCWD, c"f", 0o751)),
+    ];
+    for change in change {
         file(c"f");
-        let setter = fork(|| {
+        let changer = fork(|| {
             loop {
-                let _ = quiet!(setxattr(c"f", ACCESS, &blob[..], blob.len(), 0));
+                let _ = change();
             }
         });
         let mut undone = 0;
-        for owner in 1..=400u32 {
+        for owner in 1..=300u32 {
             must!(fchownat(AT_FDCWD, c"f", owner, owner, 0));
             for _ in 0..3 {
                 let seen = crate::seen::by_fstatat(AT_FDCWD, c"f", 0);
                 undone += u32::from(seen.is_ok_and(|seen| (seen.uid, seen.gid) != (owner, owner)));
             }
         }
-        if let Ok(setter) = setter {
-            must!(kill(setter, SIGKILL));
-            must!(wait4(setter, NULL, 0, NULL));
+        if let Ok(changer) = changer {
+            must!(kill(changer, SIGKILL));
+            must!(wait4(changer, NULL, 0, NULL));
         }
         println!("undone: {undone}");
         must!(unlinkat(AT_FDCWD, c"f", 0));
