@@ -45,7 +45,7 @@ impl Tracer {
             ptrace::kill(*tid);
         }
         while others.iter().any(|tid| self.process_of(*tid).is_some()) {
-            match ptrace::wait() {
+            match self.next_event() {
                 Ok((tid, Event::Ending)) => self.let_end(tid),
                 Ok((tid, event)) => self.handle(tid, event),
                 // Orders do not matter any more.

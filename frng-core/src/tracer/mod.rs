@@ -5,6 +5,7 @@
 
 mod abi_table;
 mod callers;
+mod closed;
 mod cpu;
 mod doorbell;
 mod exec;
@@ -13,6 +14,8 @@ mod foundlings;
 mod last_process;
 mod lookup;
 mod orphans;
+mod pending;
+mod program;
 mod ptrace;
 mod run;
 mod thread;
