@@ -6,7 +6,7 @@
 //! - [`inside`]: what the tracer and the code inside of tracees agree on;
 //! - [`lie`], [`inode`], [`creds`]: what is remembered of files and threads;
 //! - [`shared`]: the table of lies, in memory that processes share;
-//! - `tracer`, `daemon`, `state`, `log` (feature `std`): the process that does it.
+//! - `tracer`, `daemon`, `state`, `stats`, `log` (feature `std`): the process that does it.
 //!
 //! Without the feature `std` the crate allocates nothing and needs no operating system library, so that
 //! the policy can run inside a tracee.
@@ -33,5 +33,7 @@ pub mod log;
 mod memory;
 #[cfg(feature = "std")]
 pub mod state;
+#[cfg(feature = "std")]
+pub mod stats;
 #[cfg(feature = "std")]
 pub mod tracer;

@@ -99,7 +99,7 @@ impl Leaving {
             Place::Body | Place::Copy => {
                 abandon_call(tid, &mut registers, abi)?;
                 // The word that is last but one on the stack: see the agent's frame.
-                let leaving = stack_of(sp, abi).ok_or(Gone)? - 16;
+                let leaving = stack_of(sp, abi).ok_or(Gone::Dead)? - 16;
                 ptrace::write_memory(tid, leaving, &1u64.to_ne_bytes());
                 self.running = true;
                 ptrace::cont(tid, 0)?;

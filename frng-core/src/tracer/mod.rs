@@ -5,6 +5,8 @@
 
 mod abi_table;
 mod agent;
+mod callers;
+mod closed;
 mod cpu;
 mod doorbell;
 mod exec;
@@ -15,6 +17,8 @@ mod last_process;
 mod leaving;
 mod lookup;
 mod orphans;
+mod pending;
+mod program;
 mod ptrace;
 mod run;
 mod space;
@@ -24,6 +28,7 @@ mod trampoline;
 
 use std::sync::mpsc::{Receiver, Sender};
 
+pub use callers::Callers;
 pub use doorbell::ring;
 pub use run::Tracer;
 
@@ -55,6 +60,8 @@ pub enum Order {
     Dump,
     /// Nothing but: look whether the daemon is idle.
     Check,
+    /// Trace no longer: this signal has come.
+    Terminate(i32),
 }
 
 /// See [`Order::Attach`].

@@ -10,6 +10,7 @@ use super::Engine;
 use super::abi_table::AbiTable;
 use super::known::Programs;
 use super::lookup;
+use super::program;
 use super::ptrace;
 use super::space::Space;
 use super::told;
@@ -18,6 +19,7 @@ use crate::arch::Abi;
 use crate::call::{FileRef, Sys, TraceeAddr};
 use crate::creds::Creds;
 use crate::errno::Errno;
+use crate::log::Log;
 use crate::policy::{Process, Schedule, Settings, Tracee};
 use crate::stat::{STATX_WANTED, Statx};
 use crate::state::Table;
@@ -33,6 +35,10 @@ pub struct Request {
 
 /// What all tracees of a daemon share.
 pub struct World {
+    /// The conventions that programs may have.
+    pub abis: &'static [AbiTable],
+    /// Where to tell what is refused.
+    pub log: Log,
     /// The lies.
     pub table: Rc<Table>,
     /// The memory shared with tracees.
@@ -60,7 +66,9 @@ pub struct Thread {
     pub(super) groups: RefCell<Rc<[u32]>>,
     pub(super) process: Rc<Cell<Process>>,
     schedule: Cell<Schedule>,
-    pub(super) view: Rc<Cell<lookup::View>>,
+    /// Begin of the stack of the program that is run; see [`super::foundlings`].
+    pub(super) stack: Cell<Option<u64>>,
+    pub(super) view: Cell<lookup::View>,
     /// What the agent has of this thread's memory.
     pub(super) space: RefCell<Rc<Space>>,
     pub(super) world: Rc<World>,
@@ -82,8 +90,10 @@ pub struct Start {
     pub process: Rc<Cell<Process>>,
     /// What is pretended of its scheduling.
     pub schedule: Schedule,
+    /// Begin of its stack, if it is known.
+    pub stack: Option<u64>,
     /// Whether its paths mean the same here.
-    pub view: Rc<Cell<lookup::View>>,
+    pub view: lookup::View,
     /// Its memory.
     pub space: Rc<Space>,
 }
@@ -102,7 +112,8 @@ impl Thread {
             groups: RefCell::new(start.groups),
             process: start.process,
             schedule: Cell::new(start.schedule),
-            view: start.view,
+            stack: Cell::new(start.stack),
+            view: Cell::new(start.view),
             space: RefCell::new(start.space),
             world,
             abi: Cell::new(abi),
@@ -123,7 +134,8 @@ impl Thread {
             groups: Rc::clone(&self.groups.borrow()),
             process: share(&self.process),
             schedule: self.schedule.get(),
-            view: if same_process { Rc::clone(&self.view) } else { Rc::new(Cell::new(self.view.get())) },
+            stack: self.stack.get(),
+            view: self.view.get(),
             space: Rc::clone(&self.space.borrow()),
         }
     }
@@ -279,8 +291,19 @@ impl Tracee for Thread {
         }
     }
 
+    fn program_head(&self, dirfd: i32, path: &[u8], flags: i32, head: &mut [u8]) -> Option<usize> {
+        program::head(self, dirfd, path, flags, head)
+    }
+
+    fn refuses_program(&self, path: &[u8], audit_arch: u32) -> bool {
+        program::refuses(self, path, audit_arch)
+    }
+
     fn paths_changed(&self) {
-        self.view.set(lookup::view(self.tid));
+        // Mounts and root belong to a thread, but several threads and processes may have them in common.
+        for thread in self.world.threads.borrow().values().filter_map(Weak::upgrade) {
+            thread.view.set(lookup::view(thread.tid));
+        }
     }
 
     fn read(&self, from: TraceeAddr, to: &mut [u8]) -> Result<(), Errno> {
