@@ -38,6 +38,9 @@ pub fn answer(frame: &mut Frame, scratch: u64) -> bool {
     if thread.interrupted() || matches!(Errno::from_raw(raw), Err(Errno(512..=516))) {
         return false;
     }
+    if let Some(counters) = arch::counters(content.counters) {
+        counters.count(sys, matches!(outcome, Ok(Answer::Pass)));
+    }
     frame.set_result(raw);
     true
 }

@@ -87,6 +87,8 @@ fn execute(run: Run) -> Result<c_int, String> {
         }
         EngineChoice::Inline => Engine::Inline,
         EngineChoice::Auto if !filter::available() => Engine::Ptrace,
+        // The agent cannot write the log.
+        EngineChoice::Auto if abis::AGENT.is_some() && run.log.is_none() => Engine::Inline,
         EngineChoice::Seccomp | EngineChoice::Auto => Engine::Seccomp,
     };
     if let Some(tracer) = traced_by() {

@@ -4,12 +4,14 @@
 //! ends; so the table has columns that only such an engine fills.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use crate::call::{Sys, table};
+use crate::inside::counters::Counters;
 use crate::policy::{Answer, Outcome};
 
 /// What is known of the calls of one kind.
@@ -69,6 +71,8 @@ const OTHERS: [(Subject, &str); 5] = [
 /// Counts for all calls of all tracees of a daemon. Used by its tracer's thread.
 pub struct Stats {
     rows: RefCell<Vec<Counts>>,
+    /// Sites that were replaced, and those that could not be, by call.
+    sites: RefCell<(u64, BTreeMap<&'static str, u64>)>,
     subject: Cell<Subject>,
     begin: Cell<Option<Instant>>,
 }
@@ -77,6 +81,7 @@ impl Default for Stats {
     fn default() -> Stats {
         Stats {
             rows: RefCell::new(vec![Counts::default(); table::ROWS.len() + OTHERS.len()]),
+            sites: RefCell::default(),
             subject: Cell::new(Subject::Signal),
             begin: Cell::new(None),
         }
@@ -92,6 +97,26 @@ impl Stats {
         };
         if let Some(row) = self.rows.borrow_mut().get_mut(index) {
             row.add(counts);
+        }
+    }
+
+    /// Adds what the agents have counted since this was done last.
+    pub fn add_inline(&self, counters: &Counters) {
+        for row in table::ROWS {
+            let (inline, passed) = counters.take(row.sys);
+            if (inline, passed) != (0, 0) {
+                let counts = Counts { calls: inline + passed, inline, passed, ..Counts::default() };
+                self.add(Subject::Call(row.sys), &counts);
+            }
+        }
+    }
+
+    /// A site was met for the first time in a program, and the agent answers it from now on, or never will.
+    pub fn met_site(&self, sys: Sys, replaced: bool) {
+        let mut sites = self.sites.borrow_mut();
+        sites.0 += u64::from(replaced);
+        if !replaced {
+            *sites.1.entry(sys.row().name).or_default() += 1;
         }
     }
 
@@ -147,6 +172,13 @@ impl Stats {
         named.iter().for_each(|(_, counts)| sum.add(counts));
         named.push(("total", sum));
         let mut text = HEAD.to_owned();
+        let (replaced, stopping) = &*self.sites.borrow();
+        if *replaced > 0 || !stopping.is_empty() {
+            let stopping: Vec<String> = stopping.iter().map(|(name, count)| format!("{name} {count}")).collect();
+            let stopping = if stopping.is_empty() { "none".to_owned() } else { stopping.join(", ") };
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "# places in programs that call the agent: {replaced}; that cannot, and stop: {stopping}");
+        }
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,

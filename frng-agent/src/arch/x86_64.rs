@@ -9,6 +9,7 @@ use core::arch::global_asm;
 use core::ptr::NonNull;
 
 use frng_core::call::Sys;
+use frng_core::inside::counters::Counters;
 use frng_core::inside::layout;
 use frng_core::inside::local::Local;
 use frng_core::shared::SharedTable;
@@ -358,6 +359,12 @@ pub fn lies(len: u64) -> Option<SharedTable> {
     let at = NonNull::new((TRAMPOLINE + layout::LIES) as *mut u8)?;
     // SAFETY: mapped by `init` with this length before anything jumps to the agent.
     unsafe { SharedTable::open(at, len as usize) }
+}
+
+/// What is counted, if it is.
+pub fn counters(at: u64) -> Option<&'static Counters> {
+    // SAFETY: the tracer tells an address within the trampoline's shared memory.
+    unsafe { (at as *const Counters).as_ref() }
 }
 
 /// Maps memory at an address; whether that has worked.

@@ -39,6 +39,8 @@ pub struct Content {
     real_gid: u32,
     last_cap: u32,
     pad: u32,
+    /// Address of [`super::counters::Counters`]; 0 if nothing is to be counted.
+    pub counters: u64,
     /// Bytes of the mapping of the table of lies.
     pub lies_len: u64,
 }

@@ -4,6 +4,7 @@
 //! policy of this crate. `docs/INLINE.md` tells the whole dance.
 
 pub mod calls;
+pub mod counters;
 pub mod layout;
 pub mod local;
 pub mod sites;

@@ -33,7 +33,7 @@ impl Tracer {
             self.ending.0.insert(tid);
             if self.threads_of(FIRST).all(|thread| self.ending.0.contains(&thread)) {
                 self.end_others();
-                idle();
+                self.asked(idle);
             }
         }
         self.let_end(tid);

@@ -126,6 +126,7 @@ impl Tracer {
                 table,
                 trampoline,
                 programs: Programs::default(),
+                counting: stats.is_some(),
                 lies_len: lies.len,
                 threads: Default::default(),
             }),
@@ -160,7 +161,7 @@ impl Tracer {
             }
             // A child of a tracee that has ended may not have stopped yet.
             if self.tracked.is_empty() && !ptrace::anybody_lives() {
-                if idle() {
+                if self.asked(idle) {
                     return None;
                 }
                 match self.orders.recv() {
@@ -174,7 +175,7 @@ impl Tracer {
                 && matches!(ptrace::peek_end(), Ok(Some(tid)) if self.tracked.contains_key(&tid))
                 && self.early.is_empty()
                 && !ptrace::anybody_lives()
-                && idle();
+                && self.asked(idle);
             match self.next_event() {
                 Ok((tid, event)) => {
                     self.count(|stats| stats.stopped(subject(event)));
@@ -198,6 +199,14 @@ impl Tracer {
     /// The next event of anybody, in turn.
     pub(super) fn next_event(&mut self) -> io::Result<(i32, Event)> {
         self.pending.next(&mut Kernel, self.tracked.len())
+    }
+
+    /// Asks whether to end, when everything is counted.
+    pub(super) fn asked(&self, idle: &mut dyn FnMut() -> bool) -> bool {
+        if let Some(stats) = &self.stats {
+            stats.add_inline(self.world.trampoline.counters());
+        }
+        idle()
     }
 
     /// Counts something, if somebody wants to know.
@@ -242,6 +251,7 @@ impl Tracer {
                 stack: foundlings::stack_of(attach.pid),
                 view: lookup::view(attach.pid),
                 space: Rc::default(),
+                program_abi: self.abis[0].abi().audit_arch(),
             };
             let ids = (attach.pid, attach.pid, 0);
             self.log.info(format_args!("{}: attached, engine {:?}", attach.pid, attach.engine));
@@ -477,9 +487,8 @@ impl Tracer {
         }
         tracked.thread.abi.set(abi);
         let thread = Rc::clone(&tracked.thread);
-        if thread.engine == Engine::Inline && calls::answers(&call) {
-            replace_site(&thread, info.pc, number as u32);
-        }
+        let asks_agent = thread.engine == Engine::Inline && calls::answers(&call);
+        let met = asks_agent.then(|| replace_site(&thread, info.pc, number as u32)).flatten();
         let origin = Origin { call, number, pc: info.pc, sp: info.sp };
         let counted = call.sys;
         let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if late_filter && !every_open {
@@ -492,7 +501,12 @@ impl Tracer {
             Box::pin(async move { table::dispatch(&*thread, &call).await })
         };
         tracked.flight = Some(Flight::of_call(origin, future));
-        self.count(|stats| stats.entered(counted));
+        self.count(|stats| {
+            stats.entered(counted);
+            if let Some(replaced) = met {
+                stats.met_site(counted, replaced);
+            }
+        });
         self.advance(tid)
     }
 
@@ -673,8 +687,10 @@ impl Tracer {
     fn signal_with_agent(&mut self, tid: i32, signal: i32) -> Result<(), Gone> {
         let tracked = self.tracked(tid)?;
         let thread = Rc::clone(&tracked.thread);
-        let (space, abi) = (Rc::clone(&thread.space.borrow()), thread.abi.get().abi());
-        let Some(agent) = thread.world.trampoline.agent() else { return self.resume(tid, signal) };
+        let space = Rc::clone(&thread.space.borrow());
+        let (Some(agent), Some(abi)) = (thread.world.trampoline.agent(), thread.world.agents_abi(&thread)) else {
+            return self.resume(tid, signal);
+        };
         let mut registers = ptrace::registers(tid)?;
         let (pc, sp) = (abi.pc(&registers), abi.sp(&registers));
         let place = leaving::place(pc, sp, &space, agent, abi);
@@ -770,7 +786,7 @@ impl Tracer {
             Ok(()) => {
                 tracked.ready = true;
                 let thread = &tracked.thread;
-                if thread.engine == Engine::Inline && thread.abi.get().abi().inside().is_some() && stubs != 0 {
+                if thread.engine == Engine::Inline && thread.world.agents_abi(thread).is_some() && stubs != 0 {
                     *thread.space.borrow_mut() = Rc::new(Space::new(stubs, Rc::clone(&bootstrap.known)));
                     told::tell(thread);
                     if let Some(tools) = tools(thread) {
@@ -816,16 +832,15 @@ impl Tracked {
 }
 
 /// Has the call that a thread has just issued answered by the agent from now on, where that can be done.
-fn replace_site(thread: &Thread, pc: u64, number: u32) {
-    if let Some(tools) = tools(thread) {
-        thread.space.borrow().replace(thread.tid, pc, number, tools);
-    }
+/// Tells whether that is so, if it was not known.
+fn replace_site(thread: &Thread, pc: u64, number: u32) -> Option<bool> {
+    thread.space.borrow().replace(thread.tid, pc, number, tools(thread)?)
 }
 
 /// What replacing sites of a thread's program takes, if it has an agent.
 fn tools(thread: &Thread) -> Option<Tools<'_>> {
     let space = thread.space.borrow();
-    let (agent, inside) = (thread.world.trampoline.agent()?, thread.abi.get().abi().inside()?);
+    let (agent, inside) = (thread.world.trampoline.agent()?, thread.world.agents_abi(thread)?.inside()?);
     space.has_agent().then(|| Tools { inside, agent, shared: Rc::strong_count(&space) > 1 })
 }
 

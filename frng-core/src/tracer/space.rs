@@ -98,20 +98,20 @@ impl Space {
     }
 
     /// Has the site that a tracee is stopped at answered by the agent from now on, if that can be done; and with the first
-    /// one of a library all that are known.
-    pub fn replace(&self, tid: i32, pc: u64, number: u32, tools: Tools) {
-        let Some(stubs) = self.stubs.get() else { return };
+    /// one of a library all that are known. Tells whether it is answered by the agent now, if it was not looked at before.
+    pub fn replace(&self, tid: i32, pc: u64, number: u32, tools: Tools) -> Option<bool> {
+        let stubs = self.stubs.get()?;
         if self.sites.borrow().contains_key(&pc) {
-            return;
+            return None;
         }
         if When::of(pc, stubs) == When::Later && !self.late_done.replace(true) {
             self.replace_known(tid, When::Later, tools);
             if self.sites.borrow().contains_key(&pc) {
-                return;
+                return Some(true);
             }
         }
         if self.is_stub(pc) {
-            return;
+            return None;
         }
         let (before, after) = tools.inside.window();
         let mut code = vec![0; before + after];
@@ -122,6 +122,7 @@ impl Space {
             self.known.learn(pc, number, stubs);
         }
         self.sites.borrow_mut().insert(pc, done);
+        Some(done.is_some())
     }
 
     fn replace_known(&self, tid: i32, when: When, tools: Tools) {

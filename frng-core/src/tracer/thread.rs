@@ -45,10 +45,20 @@ pub struct World {
     pub trampoline: Trampoline,
     /// The sites that programs are known to use.
     pub programs: Programs,
+    /// Whether agents are to count.
+    pub counting: bool,
     /// Bytes of the mapping of the table of lies, for agents.
     pub lies_len: u64,
     /// All tracees, for those that ask about another.
     pub threads: RefCell<HashMap<i32, Weak<Thread>>>,
+}
+
+impl World {
+    /// The ABI of the agent, if this is the one that a thread's program has; whatever the ABI of its last call.
+    pub fn agents_abi(&self, thread: &Thread) -> Option<&'static dyn Abi> {
+        let abi = self.abis.first()?.abi();
+        (thread.program_abi.get() == abi.audit_arch()).then_some(abi)
+    }
 }
 
 /// A traced thread. Shared by the tracer, which fills [`Thread::reply`], and the handler that waits for it.
@@ -73,6 +83,8 @@ pub struct Thread {
     pub(super) space: RefCell<Rc<Space>>,
     pub(super) world: Rc<World>,
     pub(super) abi: Cell<&'static AbiTable>,
+    /// `AUDIT_ARCH_*` of the program that is run.
+    pub(super) program_abi: Cell<u32>,
     slot: Cell<Option<Slot>>,
     request: Cell<Option<Request>>,
     reply: Cell<Option<Result<u64, Errno>>>,
@@ -96,6 +108,8 @@ pub struct Start {
     pub view: lookup::View,
     /// Its memory.
     pub space: Rc<Space>,
+    /// `AUDIT_ARCH_*` of its program.
+    pub program_abi: u32,
 }
 
 impl Thread {
@@ -117,6 +131,7 @@ impl Thread {
             space: RefCell::new(start.space),
             world,
             abi: Cell::new(abi),
+            program_abi: Cell::new(start.program_abi),
             slot: Cell::new(None),
             request: Cell::new(None),
             reply: Cell::new(None),
@@ -137,6 +152,7 @@ impl Thread {
             stack: self.stack.get(),
             view: self.view.get(),
             space: Rc::clone(&self.space.borrow()),
+            program_abi: self.program_abi.get(),
         }
     }
 

@@ -29,6 +29,8 @@ pub fn tell(thread: &Thread) {
     let mut content = Content::new();
     content.usable = usable.into();
     content.group_count = groups.len() as u32;
+    let Some(abi) = thread.world.agents_abi(thread) else { return };
+    content.counters = if thread.world.counting { thread.world.trampoline.counters_address(abi) } else { 0 };
     content.lies_len = thread.world.lies_len;
     content.set_creds(&thread.creds.get());
     content.set_process(&thread.process.get());
@@ -36,7 +38,7 @@ pub fn tell(thread: &Thread) {
     let changing = space.told.get().wrapping_add(1);
     let changed = changing.wrapping_add(1);
     space.told.set(changed);
-    let at = thread.abi.get().abi().trampoline_address() + layout::LOCAL;
+    let at = abi.trampoline_address() + layout::LOCAL;
     let groups = groups.get(..groups.len().min(GROUPS_MAX)).unwrap_or_default();
     // In this order. If the process is gone nobody needs to know.
     ptrace::write_pieces(

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use super::agent::Agent;
 use crate::arch::Abi;
+use crate::inside::counters::Counters;
 use crate::inside::layout;
 use crate::inside::local::{LIES_OFFSET, LiesFile};
 use crate::memory::{Mapping, OTHER_DIRECTORY, failure, unnamed_file};
@@ -29,6 +30,8 @@ const FILTER_CODE_OFFSET: usize = FILTER_OFFSET + 16;
 const SLOT_LEN: usize = 4096 + SCRATCH_LEN;
 /// Slots: how many handlers may wait at the same time. The file is sparse, unused ones cost nothing.
 const SLOTS: usize = 1024;
+/// The slot that is none, but for what the agents count.
+const COUNTERS: Slot = Slot(SLOTS as u16 - 1);
 /// Bytes of all slots.
 const DATA_LEN: usize = SLOT_LEN * SLOTS;
 
@@ -76,7 +79,7 @@ impl Trampoline {
         })?;
         let data = Mapping::new(&file, DATA_LEN, libc::PROT_READ | libc::PROT_WRITE, data_offset).map_err(failed)?;
         // The lowest numbers on top, so that few pages are ever touched.
-        let free = (0..SLOTS as u16).rev().collect();
+        let free = (0..COUNTERS.0).rev().collect();
         Ok(Trampoline { file, abis, agent, data, free: RefCell::new(free) })
     }
 
@@ -115,6 +118,17 @@ impl Trampoline {
         let len = abi.bootstrap_code(&layout, &mut code);
         let path = format!("/proc/{}/fd/{}\0", std::process::id(), self.file.as_raw_fd());
         [&code[..len.min(code.len())], path.as_bytes()].concat()
+    }
+
+    /// What the agents count.
+    pub fn counters(&self) -> &Counters {
+        // SAFETY: within the mapping, which lives as long as `self`, aligned to a page, and atomic.
+        unsafe { self.data.address().add(usize::from(COUNTERS.0) * SLOT_LEN).cast().as_ref() }
+    }
+
+    /// The same as an address in a tracee.
+    pub fn counters_address(&self, abi: &dyn Abi) -> u64 {
+        self.slot_address(abi, COUNTERS)
     }
 
     /// Takes a free slot.
