@@ -225,8 +225,7 @@ mod tests {
     fn a_padding_behind_the_function_takes_the_long_jump() {
         let site = recognise(&ANY, &AFTER, 262).unwrap();
         assert_eq!(site, Site { begin: 0x1006, pc: 0x1008, way: Way::Padding(0x1008 + 26) });
-        let expected =
-            [(0x1008 + 26, [0xe9, 0xd9, 0x0f, 0, 0].to_vec()), (0x1006, [0xeb, 26].to_vec())];
+        let expected = [(0x1008 + 26, [0xe9, 0xd9, 0x0f, 0, 0].to_vec()), (0x1006, [0xeb, 26].to_vec())];
         assert_eq!(written(&site, 0x2000), expected);
         let stub = [
             &[0x49, 0xbb, 0x10, 0x20, 0, 0, 0, 0, 0, 0][..],

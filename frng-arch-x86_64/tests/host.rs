@@ -186,8 +186,13 @@ fn the_bootstrap_maps_code_and_data_and_leaves_no_descriptor() {
 
 #[test]
 fn a_bootstrap_leaves_room_in_its_buffer() {
-    let layout =
-        TrampolineLayout { code_offset: u64::MAX, code_len: u64::MAX, data_offset: u64::MAX, data_len: u64::MAX, second_stage: Some(u64::MAX) };
+    let layout = TrampolineLayout {
+        code_offset: u64::MAX,
+        code_len: u64::MAX,
+        data_offset: u64::MAX,
+        data_len: u64::MAX,
+        second_stage: Some(u64::MAX),
+    };
     assert!(ABI.bootstrap_code(&layout, &mut [0; BOOTSTRAP_MAX]) < BOOTSTRAP_MAX);
 }
 

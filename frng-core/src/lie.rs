@@ -78,6 +78,11 @@ pub trait LieTable {
     /// What the table holds.
     fn kinds(&self) -> Kinds;
 
+    /// Whether there may be an xattr that is a lie, of any inode: so that a tree without them pays nothing.
+    fn may_have_xattrs(&self) -> bool {
+        true
+    }
+
     /// Calls `each` with the value of an xattr that is a lie, piece by piece in order (an empty value may have no
     /// piece at all), and returns its full length in bytes. Values have up to 65536 bytes, so that nobody has to
     /// hold one as a whole.

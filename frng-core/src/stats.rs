@@ -177,7 +177,10 @@ impl Stats {
             let stopping: Vec<String> = stopping.iter().map(|(name, count)| format!("{name} {count}")).collect();
             let stopping = if stopping.is_empty() { "none".to_owned() } else { stopping.join(", ") };
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "# places in programs that call the agent: {replaced}; that cannot, and stop: {stopping}");
+            let _ = writeln!(
+                text,
+                "# places in programs that call the agent: {replaced}; that cannot, and stop: {stopping}"
+            );
         }
         // Writing to a String cannot fail.
         let _ = writeln!(

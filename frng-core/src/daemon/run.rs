@@ -111,8 +111,7 @@ impl Daemon {
         let callers = Callers::default();
         let report = stats_file.map(|file| (file, Rc::new(Stats::default())));
         let stats = report.as_ref().map(|(_, stats)| Rc::clone(stats));
-        let tracer =
-            Tracer::new(options, table.clone(), log.clone(), orders, callers.clone(), stats)?;
+        let tracer = Tracer::new(options, table.clone(), log.clone(), orders, callers.clone(), stats)?;
         let way = sessions::Tracer { orders: sender, ring: tracer::ring, log: log.clone() };
         let sessions = Sessions::new(way);
         let reservation = sessions.reserve().ok_or("cannot start the daemon: it is ending")?;

@@ -51,6 +51,9 @@ pub async fn set<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
 
 /// getxattr, lgetxattr, fgetxattr and getxattrat.
 pub async fn get<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    if !tracee.lies().may_have_xattrs() && is_told_truly(tracee, call) {
+        return Ok(Answer::Pass);
+    }
     let Some((request, value)) = Request::of_get(tracee, call).await else {
         return Ok(Answer::Pass);
     };
@@ -99,6 +102,12 @@ pub async fn get<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     Ok(Answer::Value(len as u64))
 }
 
+/// Whether an xattr of this name, if it is no lie, is what the real kernel says. Every `ls -l` and `cp -a` asks for those.
+fn is_told_truly<T: Tracee>(tracee: &T, call: &Call) -> bool {
+    Name::read(tracee, call.addr(Arg::Name))
+        .is_ok_and(|name| matches!(name.namespace(), Namespace::Security | Namespace::Capability | Namespace::Acl))
+}
+
 /// removexattr, lremovexattr, fremovexattr and removexattrat.
 pub async fn remove<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let Some(request) = Request::of_remove(tracee, call).await else {
@@ -139,7 +148,7 @@ pub async fn remove<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
 /// lies that hide none of them. A real filesystem has an order of its own, which nobody may rely on.
 pub async fn list<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let target = Target::of_call(call);
-    if target.file.flags & !AT_FLAGS != 0 {
+    if target.file.flags & !AT_FLAGS != 0 || !tracee.lies().may_have_xattrs() {
         return Ok(Answer::Pass);
     }
     let Ok(real) = tracee.stat(target.file).await else {

@@ -203,6 +203,10 @@ impl LieTable for SharedTable {
         self.counters.read()
     }
 
+    fn may_have_xattrs(&self) -> bool {
+        self.arena.is_used()
+    }
+
     fn xattr(&self, inode: &InodeId, name: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<usize, Errno> {
         let seen = self.find(inode).ok_or(Errno::ENODATA)?;
         let blob = self.arena.find(seen.word.xattrs(), name).ok_or(Errno::ENODATA)?;

@@ -248,8 +248,13 @@ impl Arena {
         Ok((if count == 0 { 0 } else { span.first }, default_acl))
     }
 
+    /// Whether there ever was anything in it.
+    pub fn is_used(&self) -> bool {
+        // Unit 0 stands for none.
+        self.used() > 1
+    }
+
     /// Units that were ever used.
-    #[cfg(feature = "std")]
     pub fn used(&self) -> u32 {
         self.region.word32(header::NEXT_UNIT).map_or(0, |next| next.load(Ordering::SeqCst)).min(self.capacity)
     }

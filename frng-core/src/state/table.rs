@@ -204,6 +204,10 @@ impl LieTable for Table {
         self.shared.kinds()
     }
 
+    fn may_have_xattrs(&self) -> bool {
+        self.shared.may_have_xattrs()
+    }
+
     fn xattr(&self, inode: &InodeId, name: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<usize, Errno> {
         self.shared.xattr(inode, name, each)
     }

@@ -31,7 +31,7 @@ impl When {
     /// that; a static program begins near.
     pub fn of(pc: u64, stubs: u64) -> When {
         let distance = pc.wrapping_sub(stubs);
-        if distance < APART / 4 || distance >= APART { When::Loaded } else { When::Later }
+        if (APART / 4..APART).contains(&distance) { When::Later } else { When::Loaded }
     }
 }
 

@@ -417,7 +417,9 @@ pub fn write_pieces(tid: i32, pieces: &[(u64, &[u8])]) {
         remote[index] = libc::iovec { iov_base: ptr::without_provenance_mut(*to as usize), iov_len: from.len() };
     }
     // SAFETY: `local` describes the pieces; the remote ranges are checked by the kernel.
-    unsafe { libc::process_vm_writev(tid, local.as_ptr(), count as libc::c_ulong, remote.as_ptr(), count as libc::c_ulong, 0) };
+    unsafe {
+        libc::process_vm_writev(tid, local.as_ptr(), count as libc::c_ulong, remote.as_ptr(), count as libc::c_ulong, 0)
+    };
 }
 
 /// Whether two threads share their memory (kcmp(2)). If the kernel cannot tell they are taken to.
@@ -438,9 +440,8 @@ pub fn read_each(tid: i32, begins: &[u64], len: usize) -> Vec<u8> {
         .collect();
     let local = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
     // SAFETY: `local` describes `bytes`; the remote ranges are checked by the kernel.
-    let got = unsafe {
-        libc::process_vm_readv(tid, &raw const local, 1, remote.as_ptr(), remote.len() as libc::c_ulong, 0)
-    };
+    let got =
+        unsafe { libc::process_vm_readv(tid, &raw const local, 1, remote.as_ptr(), remote.len() as libc::c_ulong, 0) };
     bytes.truncate(usize::try_from(got).unwrap_or(0));
     bytes
 }

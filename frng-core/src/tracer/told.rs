@@ -22,7 +22,8 @@ pub fn tell(thread: &Thread) {
         let threads = thread.world.threads.borrow();
         threads.values().filter_map(|other| other.upgrade()).collect()
     };
-    let uniform = members.iter().filter(|other| Rc::ptr_eq(&space, &other.space.borrow())).all(|other| same(thread, other));
+    let uniform =
+        members.iter().filter(|other| Rc::ptr_eq(&space, &other.space.borrow())).all(|other| same(thread, other));
     let groups = thread.groups.borrow();
     let usable = uniform && groups.len() <= GROUPS_MAX;
     space.uniform.set(uniform);

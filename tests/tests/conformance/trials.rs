@@ -19,7 +19,7 @@ use crate::{diff, differences, fooled};
 
 /// The engines that are compared with root. `FRNG_TEST_ENGINES` names others; `native` compares root
 /// with itself, which shows whether the cases are deterministic.
-const ENGINES: &[&str] = &["seccomp", "ptrace"];
+const ENGINES: &[&str] = &["inline", "seccomp", "ptrace"];
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
