@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_is_no_message_is_refused() {
-        for packet in [&b""[..], b"r", b"r\x02", b"a\x02\x00", b"a\x00\x03", b"G\x01", b"?", b"r\x01\x00"] {
+        for packet in [&b""[..], b"r", b"r\x02", b"a\x03\x00", b"a\x00\x03", b"G\x01", b"?", b"r\x01\x00"] {
             assert_eq!(Request::decode(packet), None);
             assert_eq!(Reply::decode(packet), None);
         }

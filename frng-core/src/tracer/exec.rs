@@ -55,17 +55,17 @@ const PAGE: u64 = 4096;
 
 /// A program whose first instructions are replaced for the moment.
 pub struct Bootstrap {
-    /// The program's sites that are known.
-    pub known: Rc<Known>,
+    /// The program's sites that are known, if it gets an agent.
+    pub known: Option<Rc<Known>>,
     memory: File,
     registers: Registers,
     begin: u64,
     original: Vec<u8>,
 }
 
-/// Sees to the credentials of the new program and puts the bootstrap code in place. `stack` is where its stack pointer
+/// Sees to the credentials of the new program and puts the bootstrap code in place. `begun` is where its stack pointer
 /// was at the exec event, if it has run since.
-pub fn prepare(thread: &Thread, abis: &'static [AbiTable], stack: Option<u64>) -> Result<Bootstrap, Failure> {
+pub fn prepare(thread: &Thread, abis: &'static [AbiTable], begun: Option<u64>) -> Result<Bootstrap, Failure> {
     let info = ptrace::syscall_info(thread.tid)?;
     let abi = abis
         .iter()
@@ -77,7 +77,7 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable], stack: Option<u64>) -
     thread.view.set(lookup::view(thread.tid));
     let mut registers = ptrace::registers(thread.tid)?;
     abi.abi().settle(&mut registers);
-    let stack = TraceeAddr(stack.unwrap_or(abi.abi().sp(&registers)));
+    let stack = TraceeAddr(begun.unwrap_or(abi.abi().sp(&registers)));
     let memory = match OpenOptions::new().read(true).write(true).open(format!("/proc/{}/mem", thread.tid)) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(Failure::Closed(stack.0)),
         memory => memory?,
@@ -87,7 +87,9 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable], stack: Option<u64>) -
     let tid = thread.tid;
     policy::exec::after_exec(thread, executable.as_ref(), &mut |value| lookup::capability(tid, value), stack)
         .map_err(|errno| Failure::Cannot(format!("its auxv cannot be changed: {errno}")))?;
-    let code = thread.world.trampoline.bootstrap(abi.abi(), thread.engine == Engine::Inline);
+    // The agent finds its way by the auxv, which is where the stack pointer was in the beginning.
+    let with_agent = thread.engine == Engine::Inline && begun.is_none() && thread.world.agents_abi(thread).is_some();
+    let code = thread.world.trampoline.bootstrap(abi.abi(), with_agent);
     // All of it in the page of the first instruction: behind that may be nothing.
     let pc = abi.abi().pc(&registers);
     let begin = pc.min((pc | (PAGE - 1)).saturating_sub(code.len() as u64 - 1));
@@ -99,7 +101,7 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable], stack: Option<u64>) -
         abi.abi().set_pc(&mut registers, begin);
         ptrace::set_registers(thread.tid, &registers)?;
     }
-    let known = thread.world.programs.of(executable.as_ref());
+    let known = with_agent.then(|| thread.world.programs.of(executable.as_ref()));
     Ok(Bootstrap { known, memory, registers, begin, original })
 }
 

@@ -786,8 +786,8 @@ impl Tracer {
             Ok(()) => {
                 tracked.ready = true;
                 let thread = &tracked.thread;
-                if thread.engine == Engine::Inline && thread.world.agents_abi(thread).is_some() && stubs != 0 {
-                    *thread.space.borrow_mut() = Rc::new(Space::new(stubs, Rc::clone(&bootstrap.known)));
+                if let Some(known) = bootstrap.known.as_ref().filter(|_| stubs != 0) {
+                    *thread.space.borrow_mut() = Rc::new(Space::new(stubs, Rc::clone(known)));
                     told::tell(thread);
                     if let Some(tools) = tools(thread) {
                         thread.space.borrow().replace_early(tid, tools);
