@@ -28,6 +28,11 @@ const VARIANT: u32 = 0x4000_0000;
 /// The number of a call that a tracer has cancelled; the kernel makes none.
 const CANCELLED: u32 = u32::MAX;
 
+/// Whether a number that no ABI's table has may be that of a call of a variant.
+pub fn is_of_variant(number: u64) -> bool {
+    (VARIANT..CANCELLED).contains(&(number as u32))
+}
+
 /// Builds the program for tracees that may use any of these ABIs. `stop_at_every_open` is for [`Stop::Opening`].
 ///
 /// ABIs with the same `AUDIT_ARCH_*` must differ in all their numbers.

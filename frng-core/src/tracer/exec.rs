@@ -56,6 +56,7 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable]) -> Result<Bootstrap, 
         ))
     })?;
     thread.abi.set(abi);
+    thread.home.set(abi);
     thread.view.set(lookup::view(thread.tid));
     let mut registers = ptrace::registers(thread.tid)?;
     abi.abi().settle(&mut registers);

@@ -20,6 +20,7 @@ use crate::arch::{Abi, DONE_NUMBER};
 use crate::call::{Call, table};
 use crate::creds::Creds;
 use crate::errno::Errno;
+use crate::filter;
 use crate::lie::LieTable;
 use crate::log::Log;
 use crate::policy::{Answer, Outcome, PATH_MAX, Process, Schedule, TraceeExt};
@@ -295,21 +296,22 @@ impl Tracer {
         match (&tracked.phase, info.position) {
             (Phase::Running, Position::Entry { number, args }) => self.enter(tid, &info, number, args),
             (Phase::InPlace, Position::Exit { result }) => {
-                tracked.thread.set_reply(Errno::from_raw(result));
+                tracked.thread.set_reply(Errno::from_raw(tracked.thread.abi.get().abi().result(result)));
                 if let Some(flight) = &mut tracked.flight {
                     flight.at_exit();
                 }
                 self.advance(tid)
             }
             (Phase::Injected, Position::Entry { number, args }) if number == u64::from(DONE_NUMBER) => {
-                tracked.thread.set_reply(Errno::from_raw(args[0]));
+                tracked.thread.set_reply(Errno::from_raw(tracked.thread.abi.get().abi().result(args[0])));
                 if let Some(flight) = &mut tracked.flight {
                     flight.at_done();
                 }
                 self.advance(tid)
             }
             (Phase::Bootstrap(_), Position::Entry { number, args }) if number == u64::from(DONE_NUMBER) => {
-                self.finish_bootstrap(tid, args[0])
+                let result = tracked.thread.abi.get().abi().result(args[0]);
+                self.finish_bootstrap(tid, result)
             }
             _ => self.resume(tid, 0),
         }
@@ -317,7 +319,7 @@ impl Tracer {
 
     /// A call by the numbers of an ABI that we do not know would run unfaked: it fails with `ENOSYS`, as under a filter.
     fn refuse_foreign(&mut self, tid: i32) -> Result<(), Gone> {
-        let abi = self.tracked(tid)?.thread.abi.get().abi();
+        let abi = self.tracked(tid)?.thread.home.get().abi();
         let mut registers = ptrace::registers(tid)?;
         abi.settle(&mut registers);
         abi.set_result(&mut registers, Errno::ENOSYS.to_raw());
@@ -338,19 +340,29 @@ impl Tracer {
                 return self.resume(tid, 0);
             }
         }
-        let Some(sys) = abi.sys(number) else { return self.resume(tid, 0) };
-        let call = Call { sys, args };
+        let Some(sys) = abi.sys(number) else {
+            return if filter::is_of_variant(number) { self.refuse_foreign(tid) } else { self.resume(tid, 0) };
+        };
+        let call = Call { sys, args: args.map(|arg| abi.abi().argument(arg)) };
         let every_open = tracked.every_open || tracked.thread.engine == Engine::Ptrace;
         if !tracked.ready || !call.stops(every_open) {
             return self.resume(tid, 0);
         }
         tracked.thread.abi.set(abi);
         let thread = Rc::clone(&tracked.thread);
-        let origin = Origin { call, number, pc: info.pc, sp: info.sp };
-        let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if late_filter && !every_open {
-            tracked.every_open = true;
+        let origin = Origin { call, abi, number, pc: info.pc, sp: info.sp };
+        let is_foreign = !std::ptr::eq(abi, thread.home.get());
+        let adds_filter = late_filter && !every_open;
+        tracked.every_open |= adds_filter;
+        let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if is_foreign || adds_filter {
             Box::pin(async move {
-                thread.stop_at_every_open().await?;
+                if is_foreign {
+                    // Not to be answered is not to be made.
+                    thread.answer_by(abi).await.map_err(|_| Errno::ENOSYS)?;
+                }
+                if adds_filter {
+                    thread.stop_at_every_open().await?;
+                }
                 table::dispatch(&*thread, &call).await
             })
         } else {
@@ -445,7 +457,7 @@ impl Tracer {
             start.view.set(lookup::view(child));
         }
         let tgid = if same_process { maker.tgid } else { child };
-        self.track((child, tgid, maker.tgid), maker.engine, start, maker.abi.get(), every_open, ready);
+        self.track((child, tgid, maker.tgid), maker.engine, start, maker.home.get(), every_open, ready);
         // The order of the two stops is not defined.
         if let Some(event) = self.early.remove(&child) {
             self.handle(child, event);
@@ -455,12 +467,17 @@ impl Tracer {
     /// The first stop of a new thread, the end of a group-stop, or an interruption.
     fn handle_trap(&mut self, tid: i32) -> Result<(), Gone> {
         let late_filter = self.every_open;
+        let abis = self.abis;
         let tracked = self.tracked(tid)?;
         let idle = matches!(tracked.phase, Phase::Running) && tracked.flight.is_none();
         if late_filter && idle && tracked.lacks_filter() {
             tracked.every_open = true;
             let thread = Rc::clone(&tracked.thread);
-            tracked.flight = Some(Flight::outside(Box::pin(async move {
+            let home = thread.home.get();
+            thread.abi.set(home);
+            let arch = ptrace::syscall_info(tid)?.audit_arch;
+            let interrupted = abis.iter().find(|table| table.abi().audit_arch() == arch).unwrap_or(home);
+            tracked.flight = Some(Flight::outside(interrupted, Box::pin(async move {
                 thread.stop_at_every_open().await?;
                 Ok(Answer::Pass)
             })));
@@ -543,7 +560,7 @@ impl Tracked {
     fn renamed(self, tid: i32, world: &Rc<World>) -> Tracked {
         let old = &self.thread;
         let ids = (tid, old.tgid, old.parent);
-        let thread = Thread::new(ids, old.engine, old.inheritance(true), Rc::clone(world), old.abi.get());
+        let thread = Thread::new(ids, old.engine, old.inheritance(true), Rc::clone(world), old.home.get());
         Tracked { thread: Rc::new(thread), phase: Phase::Running, flight: None, ..self }
     }
 }

@@ -20,9 +20,11 @@ use crate::stat::{STATX_WANTED, Statx};
 use crate::state::Table;
 
 /// A syscall a handler waits for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Request {
-    /// Its number in the tracee's ABI.
+    /// The convention to issue it by.
+    pub abi: &'static AbiTable,
+    /// Its number there.
     pub number: u32,
     /// Its arguments.
     pub args: [u64; 6],
@@ -55,7 +57,10 @@ pub struct Thread {
     schedule: Cell<Schedule>,
     pub(super) view: Rc<Cell<lookup::View>>,
     pub(super) world: Rc<World>,
+    /// The convention of the call that is answered.
     pub(super) abi: Cell<&'static AbiTable>,
+    /// The convention of the program, whose trampoline it has.
+    pub(super) home: Cell<&'static AbiTable>,
     slot: Cell<Option<Slot>>,
     request: Cell<Option<Request>>,
     reply: Cell<Option<Result<u64, Errno>>>,
@@ -94,6 +99,7 @@ impl Thread {
             view: start.view,
             world,
             abi: Cell::new(abi),
+            home: Cell::new(abi),
             slot: Cell::new(None),
             request: Cell::new(None),
             reply: Cell::new(None),
@@ -158,6 +164,53 @@ impl Thread {
         const SET_MODE_FILTER: u64 = 1;
         let filter = self.world.trampoline.filter_address(self.abi());
         self.syscall(Sys::Seccomp, [SET_MODE_FILTER, 0, filter, 0, 0, 0]).await.map(|_| ())
+    }
+
+    /// From now on answers a call by a convention that is not the program's own: maps its trampoline, if this process has
+    /// not got it yet, by calls of the program's own convention.
+    ///
+    /// # Errors
+    /// Those of the mapping; `EINVAL` if the program's own convention cannot reach so far.
+    pub async fn answer_by(&self, abi: &'static AbiTable) -> Result<(), Errno> {
+        self.abi.set(self.home.get());
+        if !self.has_trampoline(abi.abi()) {
+            self.map_trampoline(abi.abi()).await?;
+        }
+        self.abi.set(abi);
+        Ok(())
+    }
+
+    /// Whether the process has an ABI's trampoline mapped.
+    fn has_trampoline(&self, abi: &dyn Abi) -> bool {
+        let code = abi.trampoline_code();
+        let mut there = vec![0; code.len()];
+        ptrace::read_memory(self.tid, abi.trampoline_address(), &mut there) == code.len() && there == code
+    }
+
+    async fn map_trampoline(&self, abi: &dyn Abi) -> Result<(), Errno> {
+        if self.abi().word_len() < abi.word_len() {
+            return Err(Errno::EINVAL);
+        }
+        let trampoline = &self.world.trampoline;
+        let path = self.scratch()?;
+        self.write(path, trampoline.path().as_bytes())?;
+        let flags = (libc::O_RDWR | libc::O_CLOEXEC) as u64;
+        let fd = self.syscall(Sys::Openat, [libc::AT_FDCWD as u64, path.0, flags, 0, 0, 0]).await?;
+        let layout = trampoline.layout(abi);
+        let begin = abi.trampoline_address();
+        let parts = [
+            (begin, layout.code_len, libc::PROT_READ | libc::PROT_EXEC, layout.code_offset),
+            (begin + layout.code_len, layout.data_len, libc::PROT_READ | libc::PROT_WRITE, layout.data_offset),
+        ];
+        let mut result = Ok(0);
+        for (address, len, protection, offset) in parts {
+            let flags = (libc::MAP_SHARED | libc::MAP_FIXED_NOREPLACE) as u64;
+            if result.is_ok() {
+                result = self.syscall(Sys::Mmap, [address, len, protection as u64, flags, fd, offset]).await;
+            }
+        }
+        self.syscall(Sys::Close, [fd, 0, 0, 0, 0, 0]).await?;
+        result.map(|_| ())
     }
 
     /// statx(2) issued by the tracee itself.
@@ -240,8 +293,9 @@ impl Tracee for Thread {
     }
 
     async fn syscall(&self, sys: Sys, args: [u64; 6]) -> Result<u64, Errno> {
-        let number = self.abi.get().number(sys).ok_or(Errno::ENOSYS)?;
-        self.request.set(Some(Request { number, args }));
+        let abi = self.abi.get();
+        let number = abi.number(sys).ok_or(Errno::ENOSYS)?;
+        self.request.set(Some(Request { abi, number, args }));
         poll_fn(|_| match self.reply.take() {
             Some(result) => Poll::Ready(result),
             None => Poll::Pending,
