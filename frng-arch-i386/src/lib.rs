@@ -11,6 +11,7 @@ extern crate std;
 
 #[cfg(test)]
 mod golden;
+pub mod gate;
 pub mod layouts;
 pub mod numbers;
 pub mod registers;

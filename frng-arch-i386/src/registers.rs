@@ -183,7 +183,8 @@ mod tests {
     #[test]
     fn settling_restarts_an_interrupted_call_and_nothing_else() {
         for (before, form) in entered() {
-            for (result, ax, rewound) in [(-512i32, 5, 2), (-514, 5, 2), (-516, 0, 2), (-4, -4i32 as u32, 0), (3, 3, 0)] {
+            for (result, ax, rewound) in [(-512i32, 5, 2), (-514, 5, 2), (-516, 0, 2), (-4, -4i32 as u32, 0), (3, 3, 0)]
+            {
                 let mut registers = before;
                 // A 64-bit kernel has not extended the sign here.
                 form.set(&mut registers, form.ax, u64::from(result as u32));

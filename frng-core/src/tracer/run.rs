@@ -477,10 +477,13 @@ impl Tracer {
             thread.abi.set(home);
             let arch = ptrace::syscall_info(tid)?.audit_arch;
             let interrupted = abis.iter().find(|table| table.abi().audit_arch() == arch).unwrap_or(home);
-            tracked.flight = Some(Flight::outside(interrupted, Box::pin(async move {
-                thread.stop_at_every_open().await?;
-                Ok(Answer::Pass)
-            })));
+            tracked.flight = Some(Flight::outside(
+                interrupted,
+                Box::pin(async move {
+                    thread.stop_at_every_open().await?;
+                    Ok(Answer::Pass)
+                }),
+            ));
             return self.advance(tid);
         }
         self.resume(tid, 0)
