@@ -9,9 +9,9 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod gate;
 #[cfg(test)]
 mod golden;
-pub mod gate;
 pub mod layouts;
 pub mod numbers;
 pub mod registers;

@@ -8,7 +8,7 @@ use libc::{AT_FDCWD, O_RDONLY, S_IFCHR};
 
 use super::cases;
 use crate::seen::show;
-use crate::stage::{as_user, as_path, become_program, dir, drop_to, file, in_child, in_thread, mode, run};
+use crate::stage::{as_path, as_user, become_program, dir, drop_to, file, in_child, in_thread, mode, run};
 use crate::sys::ok_or_errno;
 
 cases![

@@ -24,8 +24,7 @@ pub struct Gate {
 impl Gate {
     /// `None` if this program is not of an ABI from which there is a way, or the CPU has no other.
     pub fn new() -> Option<Gate> {
-        let find = |name: &str| ABIS.iter().find(|abi| abi.name() == name);
-        let abi = *find("i386").filter(|_| ABIS[0].name() == "x86_64")?;
+        let abi = Gate::abi()?;
         // SAFETY: a new mapping, filled within its length with code made for it.
         unsafe {
             let page = libc::mmap(
@@ -44,6 +43,12 @@ impl Gate {
             ptr::copy_nonoverlapping(code.as_ptr(), page.cast(), code.len());
         }
         Some(Gate { abi, used: 0 })
+    }
+
+    /// The ABI to which there is a way from that of this program.
+    pub fn abi() -> Option<&'static dyn Abi> {
+        let find = |name: &str| ABIS.iter().find(|abi| abi.name() == name);
+        find("i386").filter(|_| ABIS[0].name() == "x86_64").copied()
     }
 
     /// Issues a call; its result as the kernel gives it.

@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use frng_tests::cases;
+use frng_tests::sys::gate::Gate;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::oracle::{self, Oracle};
@@ -32,6 +33,8 @@ pub enum Program {
 
 /// The theme of cases that execute programs of another ABI. They run where there is one.
 const MIXED: &str = "mixed::";
+/// The theme of cases that issue calls of another ABI. They run where there is a way to them.
+const INT80: &str = "int80::";
 
 impl Program {
     fn name(&self) -> String {
@@ -52,6 +55,7 @@ impl Program {
     /// Whether it is run for programs of this ABI, `None` being frng's own.
     fn is_for(&self, abi: Option<&str>) -> bool {
         match (self, abi) {
+            (Self::Case { name, .. }, _) if name.starts_with(INT80) => abi.is_none() && Gate::abi().is_some(),
             (_, None) => !self.is_mixed(),
             (Self::Case { .. }, Some(_)) => true,
             // What a script runs are this machine's own programs.
