@@ -496,7 +496,7 @@ mod tests {
     #[test]
     fn programs_are_far_below_the_kernels_limit() {
         for every_open in [false, true] {
-            assert!(program(&fakes(), every_open).len() < libc::BPF_MAXINSNS as usize / 4);
+            assert!(program(&fakes(), every_open).len() < libc::BPF_MAXINSNS as usize / 2);
         }
     }
 }

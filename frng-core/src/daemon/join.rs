@@ -185,7 +185,7 @@ fn ask(channel: &Channel) -> Result<Answer, String> {
 }
 
 fn misunderstood() -> String {
-    "cannot understand the daemon: it is of another version of frng".into()
+    "cannot understand the daemon: it is of another version of frng, or of another word size".into()
 }
 
 fn in_the_way(state: &StateFile) -> String {
