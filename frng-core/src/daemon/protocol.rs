@@ -161,7 +161,11 @@ mod tests {
 
     #[test]
     fn what_is_no_message_is_refused() {
-        for packet in [&b""[..], b"r", b"r\x02", b"a\x02\x00", b"a\x00\x03", b"G\x01", b"?", b"r\x01\x00"] {
+        let other_word_size = [RESERVE, VERSION ^ 1];
+        let longer = [RESERVE, VERSION, 0];
+        let cut = [GRANTED, VERSION];
+        let wrong: [&[u8]; 8] = [b"", b"r", &other_word_size, b"a\x02\x00", b"a\x00\x03", &cut, b"?", &longer];
+        for packet in wrong {
             assert_eq!(Request::decode(packet), None);
             assert_eq!(Reply::decode(packet), None);
         }
