@@ -2,7 +2,8 @@
 //! (`arch/x86/entry/entry_64_compat.S: entry_INT80_compat`).
 
 /// A function of the 64-bit System V calling convention, `extern "C" fn(number: u32, args: *const [u32; 6]) -> i32`. Position
-/// independent. The upper halves of the argument registers get a bit set, which the kernel must not look at.
+/// independent. The upper halves of the argument registers get a bit set, at which the kernel must not look, but which it has
+/// to leave alone: [`LOST`] is the result if it does not.
 pub const FROM_64_BIT_CODE: &[u8] = &[
     0x53, // push %rbx
     0x55, // push %rbp
@@ -20,7 +21,19 @@ pub const FROM_64_BIT_CODE: &[u8] = &[
     0x48, 0x0f, 0xba, 0xef, 0x28, // bts $40,%rdi
     0x48, 0x0f, 0xba, 0xed, 0x28, // bts $40,%rbp
     0xcd, 0x80, // int $0x80
+    0x49, 0x89, 0xd8, // mov %rbx,%r8
+    0x49, 0x21, 0xc8, // and %rcx,%r8
+    0x49, 0x21, 0xd0, // and %rdx,%r8
+    0x49, 0x21, 0xf0, // and %rsi,%r8
+    0x49, 0x21, 0xf8, // and %rdi,%r8
+    0x49, 0x21, 0xe8, // and %rbp,%r8
+    0x49, 0x0f, 0xba, 0xe0, 0x28, // bt $40,%r8
+    0x72, 0x05, // jc .+5
+    0xb8, 0xff, 0xff, 0xff, 0x7f, // mov $LOST,%eax
     0x5d, // pop %rbp
     0x5b, // pop %rbx
     0xc3, // ret
 ];
+
+/// See [`FROM_64_BIT_CODE`].
+pub const LOST: i32 = 0x7fff_ffff;

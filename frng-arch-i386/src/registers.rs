@@ -99,11 +99,16 @@ pub fn set_result(registers: &mut Registers, raw: u64) {
 
 /// At a syscall-enter-stop or seccomp stop: makes it another call, or none for `u32::MAX`.
 ///
-/// eax stays: it is -ENOSYS there, and is the result if the call is not made.
+/// eax stays: it is -ENOSYS there, and is the result if the call is not made. Then the arguments stay, too: 64-bit code
+/// has something of its own in the upper halves.
 pub fn replace_call(registers: &mut Registers, number: u32, args: [u64; 6]) {
     let form = Form::of(registers);
-    form.set(registers, form.orig_ax, if number == u32::MAX { NO_CALL } else { u64::from(number) });
-    form.set_args(registers, args);
+    if number == u32::MAX {
+        form.set(registers, form.orig_ax, NO_CALL);
+    } else {
+        form.set(registers, form.orig_ax, u64::from(number));
+        form.set_args(registers, args);
+    }
 }
 
 /// In user mode, or at a stop whose call is not to be made: the registers with which `int $0x80` at `pc` issues a call.
@@ -197,9 +202,11 @@ mod tests {
     }
 
     #[test]
-    fn no_call_is_minus_one_in_all_bits() {
+    fn no_call_is_minus_one_in_all_bits_and_leaves_the_arguments() {
         for (mut registers, form) in entered() {
+            let before = registers;
             replace_call(&mut registers, u32::MAX, [0; 6]);
+            assert_eq!(changed(&before, &registers, form), [form.orig_ax]);
             assert!(registers.bytes()[form.orig_ax..][..form.width].iter().all(|byte| *byte == 0xff));
         }
     }
