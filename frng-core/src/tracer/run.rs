@@ -85,7 +85,7 @@ impl Tracer {
         let every_open = table.kinds().devices > 0;
         Ok(Tracer {
             abis: AbiTable::all(abis),
-            world: Rc::new(World { table, trampoline, threads: Default::default() }),
+            world: Rc::new(World { table, trampoline, threads: Default::default(), mapping: Default::default() }),
             log,
             orders,
             tracked: HashMap::new(),
@@ -357,8 +357,7 @@ impl Tracer {
         let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if is_foreign || adds_filter {
             Box::pin(async move {
                 if is_foreign {
-                    // Not to be answered is not to be made.
-                    thread.answer_by(abi).await.map_err(|_| Errno::ENOSYS)?;
+                    thread.answer_by(abi).await?;
                 }
                 if adds_filter {
                     thread.stop_at_every_open().await?;

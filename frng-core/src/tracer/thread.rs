@@ -1,7 +1,7 @@
 //! One tracee, as its handlers see it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::task::Poll;
@@ -38,6 +38,8 @@ pub struct World {
     pub trampoline: Trampoline,
     /// All tracees, for those that ask about another.
     pub threads: RefCell<HashMap<i32, Weak<Thread>>>,
+    /// Processes into which a thread just maps another trampoline.
+    pub mapping: RefCell<HashSet<i32>>,
 }
 
 /// A traced thread. Shared by the tracer, which fills [`Thread::reply`], and the handler that waits for it.
@@ -170,17 +172,19 @@ impl Thread {
     /// not got it yet, by calls of the program's own convention.
     ///
     /// # Errors
-    /// Those of the mapping; `EINVAL` if the program's own convention cannot reach so far.
+    /// `ENOSYS` if it cannot be mapped; a restart code while another thread is at it.
     pub async fn answer_by(&self, abi: &'static AbiTable) -> Result<(), Errno> {
         self.abi.set(self.home.get());
         if !self.has_trampoline(abi.abi()) {
-            self.map_trampoline(abi.abi()).await?;
+            let _mapping = Mapping::begin(self).ok_or(ERESTARTNOINTR)?;
+            // Not to be answered is not to be made.
+            self.map_trampoline(abi.abi()).await.map_err(|_| Errno::ENOSYS)?;
         }
         self.abi.set(abi);
         Ok(())
     }
 
-    /// Whether the process has an ABI's trampoline mapped.
+    /// Whether the process has an ABI's trampoline mapped. Its code comes last.
     fn has_trampoline(&self, abi: &dyn Abi) -> bool {
         let code = abi.trampoline_code();
         let mut there = vec![0; code.len()];
@@ -189,6 +193,7 @@ impl Thread {
 
     async fn map_trampoline(&self, abi: &dyn Abi) -> Result<(), Errno> {
         if self.abi().word_len() < abi.word_len() {
+            // It may be out of reach.
             return Err(Errno::EINVAL);
         }
         let trampoline = &self.world.trampoline;
@@ -199,8 +204,8 @@ impl Thread {
         let layout = trampoline.layout(abi);
         let begin = abi.trampoline_address();
         let parts = [
-            (begin, layout.code_len, libc::PROT_READ | libc::PROT_EXEC, layout.code_offset),
             (begin + layout.code_len, layout.data_len, libc::PROT_READ | libc::PROT_WRITE, layout.data_offset),
+            (begin, layout.code_len, libc::PROT_READ | libc::PROT_EXEC, layout.code_offset),
         ];
         let mut result = Ok(0);
         for (address, len, protection, offset) in parts {
@@ -225,6 +230,30 @@ impl Thread {
         self.syscall(Sys::Statx, args).await?;
         let bytes = trampoline.statx_bytes(slot);
         zerocopy::FromBytes::read_from_bytes(&bytes).map_err(|_| Errno::EIO)
+    }
+}
+
+/// The kernel's internal result for a call to be issued again (`include/linux/errno.h`).
+const ERESTARTNOINTR: Errno = Errno(513);
+
+/// A thread maps another trampoline into its process.
+struct Mapping<'t> {
+    world: &'t World,
+    tgid: i32,
+}
+
+impl Mapping<'_> {
+    /// `None` if another thread of the process does.
+    fn begin(thread: &Thread) -> Option<Mapping<'_>> {
+        let (world, tgid) = (&*thread.world, thread.tgid);
+        let is_first = world.mapping.borrow_mut().insert(tgid);
+        is_first.then(|| Mapping { world, tgid })
+    }
+}
+
+impl Drop for Mapping<'_> {
+    fn drop(&mut self) {
+        self.world.mapping.borrow_mut().remove(&self.tgid);
     }
 }
 

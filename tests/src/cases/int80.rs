@@ -20,6 +20,7 @@ cases![
     modes_are_changed,
     both_tables_in_turn,
     in_a_child_and_in_a_thread,
+    in_threads_at_once,
     socketcall_bind,
     times_are_set,
     a_user_is_refused,
@@ -182,6 +183,26 @@ fn in_a_child_and_in_a_thread() {
         });
         in_thread(|| stat64(gate, c"f"));
         stat64(gate, c"f");
+    });
+}
+
+fn in_threads_at_once() {
+    with_gate(|gate| {
+        let gate = &*gate;
+        let ids = std::sync::Mutex::new(std::collections::BTreeMap::new());
+        let start = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    start.wait();
+                    for _ in 0..5 {
+                        let id = gate.call(Sys::Getuid16, &[]);
+                        *ids.lock().expect("nobody panics").entry(id).or_insert(0) += 1;
+                    }
+                });
+            }
+        });
+        println!("{:?}", ids.into_inner());
     });
 }
 

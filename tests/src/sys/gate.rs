@@ -52,7 +52,7 @@ impl Gate {
     }
 
     /// Issues a call; its result as the kernel gives it.
-    pub fn call(&mut self, sys: Sys, args: &[u32]) -> i32 {
+    pub fn call(&self, sys: Sys, args: &[u32]) -> i32 {
         let Some(number) = self.abi.number(sys) else { return -libc::ENOSYS };
         let mut words = [0; 6];
         words[..args.len()].copy_from_slice(args);
