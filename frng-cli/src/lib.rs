@@ -4,7 +4,7 @@
 //! command inherits (signals, umask, directory, environment, limits, descriptors) is left as the caller has set it.
 //! That is why the program has a `main` of C's: Rust's would ignore SIGPIPE and open descriptors that were closed.
 
-mod abis;
+pub mod abis;
 mod command;
 mod messages;
 mod options;

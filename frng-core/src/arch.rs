@@ -144,8 +144,25 @@ pub trait Abi: Sync {
     fn word_len(&self) -> usize;
 
     /// Bytes of a `struct timespec`, two equal words, as utimensat(2) takes it.
-    fn timespec_len(&self) -> usize {
-        2 * self.word_len()
+    fn timespec_len(&self) -> u64 {
+        2 * self.word_len() as u64
+    }
+
+    /// An argument register as the kernel reads it: of a 32-bit ABI the lower half of what a wider register holds.
+    fn argument(&self, register: u64) -> u64 {
+        if self.word_len() == 8 { register } else { register & 0xffff_ffff }
+    }
+
+    /// A result register as [`Errno::from_raw`] takes it: errors negative in all 64 bits.
+    fn result(&self, register: u64) -> u64 {
+        let low = register as u32;
+        if self.word_len() == 8 {
+            register
+        } else if low > Errno::RAW_MIN as u32 {
+            low as i32 as u64
+        } else {
+            low.into()
+        }
     }
 
     /// The `struct stat` that this call fills: its bytes in `out` and their number.

@@ -204,7 +204,7 @@ impl Conversation {
         match Request::decode(&packet) {
             Some(request) => Ok(Some(request)),
             None => {
-                let why = "this state is in use by another version of frng";
+                let why = "this state is in use by another version of frng, or by one of another word size";
                 self.reply(&Reply::Failed(why.into()))?;
                 Err(io::Error::other(format!("not understood: {packet:?}")))
             }

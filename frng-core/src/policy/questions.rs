@@ -8,7 +8,7 @@ use crate::call::{Arg, Call};
 use crate::errno::Errno;
 use crate::stat::{STATX_BTIME, Statx, Timestamp};
 
-/// stat, lstat, fstat and newfstatat, in the layout of the ABI. `fs/stat.c: vfs_fstatat, vfs_statx`.
+/// stat, lstat, fstat and newfstatat, their 64-bit and their old forms, in the layout that the ABI has for the call. `fs/stat.c: vfs_fstatat, vfs_statx`.
 pub async fn stat<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let mut file = call.file();
     const ALLOWED: i32 =

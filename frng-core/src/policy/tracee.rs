@@ -209,6 +209,22 @@ pub trait TraceeExt: Tracee {
         }
     }
 
+    /// Reads a pointer or a `long` in the width of the ABI.
+    ///
+    /// # Errors
+    /// `EFAULT`.
+    fn read_word(&self, from: TraceeAddr) -> Result<u64, Errno> {
+        if self.abi().word_len() == 8 {
+            let mut word = [0; 8];
+            self.read(from, &mut word)?;
+            Ok(u64::from_ne_bytes(word))
+        } else {
+            let mut word = [0; 4];
+            self.read(from, &mut word)?;
+            Ok(u32::from_ne_bytes(word).into())
+        }
+    }
+
     /// Whether a group is the thread's filesystem group or one of its supplementary groups (`in_group_p`).
     fn in_group(&self, gid: u32) -> bool {
         self.creds().gid.fs == gid || (0..self.group_count()).any(|index| self.group(index) == Some(gid))

@@ -67,6 +67,7 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable], stack: Option<u64>) -
         .find(|table| table.abi().audit_arch() == info.audit_arch)
         .ok_or_else(|| Failure::unknown(info.audit_arch))?;
     thread.abi.set(abi);
+    thread.home.set(abi);
     thread.view.set(lookup::view(thread.tid));
     let mut registers = ptrace::registers(thread.tid)?;
     abi.abi().settle(&mut registers);

@@ -26,11 +26,13 @@ enum At {
 }
 
 /// The call a handler answers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Origin {
     /// In neutral form.
     pub call: Call,
-    /// Its number in the tracee's ABI.
+    /// The convention it was issued by.
+    pub abi: &'static AbiTable,
+    /// Its number there.
     pub number: u64,
     /// Program counter behind its instruction.
     pub pc: u64,
@@ -65,6 +67,8 @@ pub struct Flight {
     future: Pin<Box<dyn Future<Output = Outcome>>>,
     /// The call it answers, if it answers one.
     pub origin: Option<Origin>,
+    /// The convention of that call, or of one that was interrupted.
+    abi: &'static AbiTable,
     at: At,
     start: Option<Registers>,
     blocked: Option<u64>,
@@ -73,12 +77,13 @@ pub struct Flight {
 impl Flight {
     /// A handler for a call that has just been entered.
     pub fn of_call(origin: Origin, future: Pin<Box<dyn Future<Output = Outcome>>>) -> Flight {
-        Flight { future, origin: Some(origin), at: At::Entry, start: None, blocked: None }
+        Flight { future, origin: Some(origin), abi: origin.abi, at: At::Entry, start: None, blocked: None }
     }
 
-    /// Something to do for a thread stopped outside of any call. Its [`Answer`] does not matter.
-    pub fn outside(future: Pin<Box<dyn Future<Output = Outcome>>>) -> Flight {
-        Flight { future, origin: None, at: At::Outside, start: None, blocked: None }
+    /// Something to do for a thread stopped outside of any call, or in one by this convention that was interrupted. Its
+    /// [`Answer`] does not matter.
+    pub fn outside(abi: &'static AbiTable, future: Pin<Box<dyn Future<Output = Outcome>>>) -> Flight {
+        Flight { future, origin: None, abi, at: At::Outside, start: None, blocked: None }
     }
 
     /// The call in place has returned.
@@ -105,7 +110,7 @@ impl Flight {
                 Poll::Pending => {}
             }
             match thread.take_request() {
-                Some(request) if self.at == At::Entry => {
+                Some(request) if self.at == At::Entry && std::ptr::eq(request.abi, self.abi) => {
                     self.replace(thread, request)?;
                     return Ok(Next::InPlace);
                 }
@@ -125,7 +130,7 @@ impl Flight {
             None => {
                 let mut registers = ptrace::registers(thread.tid)?;
                 if self.origin.is_none() {
-                    Self::table(thread).abi().settle(&mut registers);
+                    self.abi.abi().settle(&mut registers);
                 }
                 self.start = Some(registers);
                 Ok(registers)
@@ -133,21 +138,17 @@ impl Flight {
         }
     }
 
-    fn table(thread: &Thread) -> &'static AbiTable {
-        thread.abi.get()
-    }
-
     /// Another call in place of the program's own, which has not begun.
     fn replace(&mut self, thread: &Thread, request: Request) -> Result<(), Gone> {
         let mut registers = self.start(thread)?;
-        Self::table(thread).abi().replace_call(&mut registers, request.number, request.args);
+        request.abi.abi().replace_call(&mut registers, request.number, request.args);
         ptrace::set_registers(thread.tid, &registers)
     }
 
     /// A call through the trampoline, with all signals held back until the handler ends.
     fn inject(&mut self, thread: &Thread, request: Request) -> Result<(), Gone> {
         let mut registers = self.start(thread)?;
-        let abi = Self::table(thread).abi();
+        let abi = request.abi.abi();
         if self.blocked.is_none() && is_overwritten(thread, abi) {
             thread.world.log.error(format_args!(
                 "{}: killed, because it has mapped something else over the trampoline at {:#x}",
@@ -177,7 +178,7 @@ impl Flight {
     fn issue_again(&mut self, thread: &Thread, origin: Origin) -> Result<Next, Gone> {
         let mask = self.hold_signals(thread)?;
         let mut registers = self.start(thread)?;
-        Self::table(thread).abi().rewind_call(&mut registers, origin.number as u32);
+        self.abi.abi().rewind_call(&mut registers, origin.number as u32);
         ptrace::set_registers(thread.tid, &registers)?;
         Ok(Next::FinishedAgain(mask))
     }
@@ -205,7 +206,7 @@ impl Flight {
             Err(errno) => errno.to_raw(),
         };
         let mut registers = self.start(thread)?;
-        let abi = Self::table(thread).abi();
+        let abi = self.abi.abi();
         if self.at != At::Exit && is_restart(raw) {
             // The kernel restarts a call only at its exit; here the program itself has to issue it again.
             abi.rewind_call(&mut registers, origin.number as u32);

@@ -25,6 +25,7 @@ use crate::arch::{Abi, DONE_NUMBER};
 use crate::call::{Call, Sys, table};
 use crate::creds::Creds;
 use crate::errno::Errno;
+use crate::filter;
 use crate::lie::LieTable;
 use crate::log::Log;
 use crate::policy::{Answer, Outcome, PATH_MAX, Process, Schedule, TraceeExt};
@@ -104,7 +105,14 @@ impl Tracer {
         let abis = AbiTable::all(abis);
         Ok(Tracer {
             abis,
-            world: Rc::new(World { abis, log: log.clone(), table, trampoline, threads: Default::default() }),
+            world: Rc::new(World {
+                abis,
+                log: log.clone(),
+                table,
+                trampoline,
+                threads: Default::default(),
+                mapping: Default::default(),
+            }),
             log,
             orders,
             tracked: HashMap::new(),
@@ -384,21 +392,22 @@ impl Tracer {
             }
             (Phase::Running, Position::Entry { number, args }) => self.enter(tid, &info, number, args),
             (Phase::InPlace, Position::Exit { result }) => {
-                tracked.thread.set_reply(Errno::from_raw(result));
+                tracked.thread.set_reply(Errno::from_raw(tracked.thread.abi.get().abi().result(result)));
                 if let Some(flight) = &mut tracked.flight {
                     flight.at_exit();
                 }
                 self.advance(tid)
             }
             (Phase::Injected, Position::Entry { number, args }) if number == u64::from(DONE_NUMBER) => {
-                tracked.thread.set_reply(Errno::from_raw(args[0]));
+                tracked.thread.set_reply(Errno::from_raw(tracked.thread.abi.get().abi().result(args[0])));
                 if let Some(flight) = &mut tracked.flight {
                     flight.at_done();
                 }
                 self.advance(tid)
             }
             (Phase::Bootstrap(_), Position::Entry { number, args }) if number == u64::from(DONE_NUMBER) => {
-                self.finish_bootstrap(tid, args[0])
+                let result = tracked.thread.abi.get().abi().result(args[0]);
+                self.finish_bootstrap(tid, result)
             }
             // Told of a leader that another thread has replaced meanwhile: its exec comes with a later wait.
             (_, Position::None) => Ok(()),
@@ -408,7 +417,7 @@ impl Tracer {
 
     /// A call by the numbers of an ABI that we do not know would run unfaked: it fails with `ENOSYS`, as under a filter.
     fn refuse_foreign(&mut self, tid: i32) -> Result<(), Gone> {
-        let abi = self.tracked(tid)?.thread.abi.get().abi();
+        let abi = self.tracked(tid)?.thread.home.get().abi();
         let mut registers = ptrace::registers(tid)?;
         abi.settle(&mut registers);
         abi.set_result(&mut registers, Errno::ENOSYS.to_raw());
@@ -430,8 +439,10 @@ impl Tracer {
                 return self.resume(tid, 0);
             }
         }
-        let Some(sys) = abi.sys(number) else { return self.resume(tid, 0) };
-        let call = Call { sys, args };
+        let Some(sys) = abi.sys(number) else {
+            return if filter::is_of_variant(number) { self.refuse_foreign(tid) } else { self.resume(tid, 0) };
+        };
+        let call = Call { sys, args: args.map(|arg| abi.abi().argument(arg)) };
         let every_open = tracked.every_open || tracked.thread.engine == Engine::Ptrace;
         // The invocation's own exec needs no trampoline.
         let ready = tracked.ready || matches!(sys, Sys::Execve | Sys::Execveat);
@@ -440,12 +451,19 @@ impl Tracer {
         }
         tracked.thread.abi.set(abi);
         let thread = Rc::clone(&tracked.thread);
-        let origin = Origin { call, number, pc: info.pc, sp: info.sp };
+        let origin = Origin { call, abi, number, pc: info.pc, sp: info.sp };
         let counted = call.sys;
-        let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if late_filter && !every_open {
-            tracked.every_open = true;
+        let is_foreign = !std::ptr::eq(abi, thread.home.get());
+        let adds_filter = late_filter && !every_open;
+        tracked.every_open |= adds_filter;
+        let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if is_foreign || adds_filter {
             Box::pin(async move {
-                thread.stop_at_every_open().await?;
+                if is_foreign {
+                    thread.answer_by(abi).await?;
+                }
+                if adds_filter {
+                    thread.stop_at_every_open().await?;
+                }
                 table::dispatch(&*thread, &call).await
             })
         } else {
@@ -561,7 +579,7 @@ impl Tracer {
             start.view = lookup::view(child);
         }
         let tgid = if same_process { maker.tgid } else { child };
-        self.track((child, tgid, maker.tgid), maker.engine, start, maker.abi.get(), every_open, ready);
+        self.track((child, tgid, maker.tgid), maker.engine, start, maker.home.get(), every_open, ready);
         if let Some(tracked) = self.tracked.get_mut(&child) {
             tracked.born_of = changed_call;
         }
@@ -574,6 +592,7 @@ impl Tracer {
     /// The first stop of a new thread, the end of a group-stop, or an interruption.
     fn handle_trap(&mut self, tid: i32) -> Result<(), Gone> {
         let late_filter = self.every_open;
+        let abis = self.abis;
         let tracked = self.tracked(tid)?;
         if let Some(origin) = tracked.born_of.take() {
             flight::show_own_arguments(&tracked.thread, &origin)?;
@@ -582,10 +601,17 @@ impl Tracer {
         if late_filter && idle && tracked.lacks_filter() {
             tracked.every_open = true;
             let thread = Rc::clone(&tracked.thread);
-            tracked.flight = Some(Flight::outside(Box::pin(async move {
-                thread.stop_at_every_open().await?;
-                Ok(Answer::Pass)
-            })));
+            let home = thread.home.get();
+            thread.abi.set(home);
+            let arch = ptrace::syscall_info(tid)?.audit_arch;
+            let interrupted = abis.iter().find(|table| table.abi().audit_arch() == arch).unwrap_or(home);
+            tracked.flight = Some(Flight::outside(
+                interrupted,
+                Box::pin(async move {
+                    thread.stop_at_every_open().await?;
+                    Ok(Answer::Pass)
+                }),
+            ));
             return self.advance(tid);
         }
         self.resume(tid, 0)
@@ -686,7 +712,7 @@ impl Tracked {
     fn renamed(self, tid: i32, world: &Rc<World>) -> Tracked {
         let old = &self.thread;
         let ids = (tid, old.tgid, old.parent);
-        let thread = Thread::new(ids, old.engine, old.inheritance(true), Rc::clone(world), old.abi.get());
+        let thread = Thread::new(ids, old.engine, old.inheritance(true), Rc::clone(world), old.home.get());
         Tracked { thread: Rc::new(thread), phase: Phase::Running, flight: None, ..self }
     }
 }

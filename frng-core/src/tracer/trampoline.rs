@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::arch::Abi;
+use crate::arch::{Abi, TrampolineLayout};
 use crate::memory::{Mapping, OTHER_DIRECTORY, failure, unnamed_file};
 use crate::policy::SCRATCH_LEN;
 use crate::stat::STATX_LEN;
@@ -68,16 +68,24 @@ impl Trampoline {
     /// The code that maps the trampoline of an ABI when it is run in a tracee, path included.
     pub fn bootstrap(&self, abi: &dyn Abi) -> Vec<u8> {
         let mut code = [0; crate::arch::BOOTSTRAP_MAX];
-        let offset = self.abis.iter().position(|known| known.audit_arch() == abi.audit_arch()).unwrap_or(0);
-        let layout = crate::arch::TrampolineLayout {
-            code_offset: (offset * CODE_LEN) as u64,
+        let len = abi.bootstrap_code(&self.layout(abi), &mut code);
+        [&code[..len.min(code.len())], self.path().as_bytes()].concat()
+    }
+
+    /// Where in the file an ABI's parts are.
+    pub fn layout(&self, abi: &dyn Abi) -> TrampolineLayout {
+        let index = self.abis.iter().position(|known| known.audit_arch() == abi.audit_arch()).unwrap_or(0);
+        TrampolineLayout {
+            code_offset: (index * CODE_LEN) as u64,
             code_len: CODE_LEN as u64,
             data_offset: (self.abis.len() * CODE_LEN) as u64,
             data_len: DATA_LEN as u64,
-        };
-        let len = abi.bootstrap_code(&layout, &mut code);
-        let path = format!("/proc/{}/fd/{}\0", std::process::id(), self.file.as_raw_fd());
-        [&code[..len.min(code.len())], path.as_bytes()].concat()
+        }
+    }
+
+    /// The path by which tracees open the file, terminated by 0.
+    pub fn path(&self) -> String {
+        format!("/proc/{}/fd/{}\0", std::process::id(), self.file.as_raw_fd())
     }
 
     /// Takes a free slot.
