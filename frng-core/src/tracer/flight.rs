@@ -140,8 +140,9 @@ impl Flight {
     /// Another call in place of the program's own, which has not begun.
     fn replace(&mut self, thread: &Thread, request: Request) -> Result<(), Gone> {
         let mut registers = self.start(thread)?;
-        Self::table(thread).abi().replace_call(&mut registers, request.number, request.args);
-        ptrace::set_registers(thread.tid, &registers)
+        let abi = Self::table(thread).abi();
+        abi.replace_call(&mut registers, request.number, request.args);
+        ptrace::set_registers(thread.tid, abi, &registers)
     }
 
     /// A call through the trampoline, with all signals held back until the handler ends.
@@ -150,7 +151,7 @@ impl Flight {
         self.hold_signals(thread)?;
         let abi = Self::table(thread).abi();
         abi.prepare_call(&mut registers, abi.trampoline_address(), request.number, request.args);
-        ptrace::set_registers(thread.tid, &registers)
+        ptrace::set_registers(thread.tid, abi, &registers)
     }
 
     /// Holds all signals back until the handler ends, if that is not done yet.
@@ -168,8 +169,9 @@ impl Flight {
     fn issue_again(&mut self, thread: &Thread, origin: Origin) -> Result<Next, Gone> {
         let mask = self.hold_signals(thread)?;
         let mut registers = self.start(thread)?;
-        Self::table(thread).abi().rewind_call(&mut registers, origin.number as u32);
-        ptrace::set_registers(thread.tid, &registers)?;
+        let abi = Self::table(thread).abi();
+        abi.rewind_call(&mut registers, origin.number as u32);
+        ptrace::set_registers(thread.tid, abi, &registers)?;
         Ok(Next::FinishedAgain(mask))
     }
 
@@ -186,7 +188,7 @@ impl Flight {
         let Some(origin) = self.origin else {
             if self.start.is_some() {
                 let registers = self.start(thread)?;
-                ptrace::set_registers(thread.tid, &registers)?;
+                ptrace::set_registers(thread.tid, Self::table(thread).abi(), &registers)?;
             }
             return Ok(Next::Finished(outcome));
         };
@@ -200,7 +202,7 @@ impl Flight {
         if self.at != At::Exit && is_restart(raw) {
             // The kernel restarts a call only at its exit; here the program itself has to issue it again.
             abi.rewind_call(&mut registers, origin.number as u32);
-            ptrace::set_registers(thread.tid, &registers)?;
+            ptrace::set_registers(thread.tid, abi, &registers)?;
             return Ok(Next::Finished(outcome));
         }
         if self.at != At::Exit {
@@ -208,7 +210,7 @@ impl Flight {
             abi.replace_call(&mut registers, u32::MAX, origin.call.args);
         }
         abi.set_result(&mut registers, raw);
-        ptrace::set_registers(thread.tid, &registers)?;
+        ptrace::set_registers(thread.tid, abi, &registers)?;
         Ok(Next::Finished(outcome))
     }
 }

@@ -321,7 +321,7 @@ impl Tracer {
         let mut registers = ptrace::registers(tid)?;
         abi.settle(&mut registers);
         abi.set_result(&mut registers, Errno::ENOSYS.to_raw());
-        ptrace::set_registers(tid, &registers)?;
+        ptrace::set_registers(tid, abi, &registers)?;
         self.resume(tid, 0)
     }
 
