@@ -67,7 +67,7 @@ impl Tools {
     fn new(frng: &Path) -> std::io::Result<Self> {
         let place = Scratch::new(User::ROOT)?;
         let case = place.path().join("frng-case");
-        fs::copy(env!("CARGO_BIN_EXE_frng-case"), &case)?;
+        fs::copy(installed("frng-case").unwrap_or_else(|| env!("CARGO_BIN_EXE_frng-case").into()), &case)?;
         let copy = place.path().join("frng");
         fs::copy(frng, &copy)?;
         Ok(Self { frng: copy, case, _place: place })
@@ -110,7 +110,7 @@ pub fn all(arguments: &Arguments) -> Result<Trials, String> {
 /// All cases, and all scripts of `tests/programs/`.
 fn programs() -> Result<Vec<Program>, String> {
     let cases = cases::all().map(|case| Program::Case { name: case.name(), expected: case.expected });
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
+    let dir = installed("programs").unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("programs"));
     let mut scripts = Vec::new();
     for entry in fs::read_dir(&dir).map_err(|e| format!("{}: {e}", dir.display()))? {
         let path = entry.map_err(|e| e.to_string())?.path();
@@ -187,10 +187,15 @@ impl Run {
     }
 }
 
-/// `FRNG_BIN`, or the binary that was built with this test, or one built now.
+/// What is beside this test on a machine that has not built it: `frng`, `frng-case` and `programs` in `FRNG_TEST_HOME`.
+fn installed(name: &str) -> Option<PathBuf> {
+    Some(Path::new(&env::var_os("FRNG_TEST_HOME")?).join(name))
+}
+
+/// `FRNG_BIN`, or that of `FRNG_TEST_HOME`, or the binary that was built with this test, or one built now.
 fn find_frng() -> Result<PathBuf, String> {
-    if let Some(path) = env::var_os("FRNG_BIN") {
-        return Ok(path.into());
+    if let Some(path) = env::var_os("FRNG_BIN").map(PathBuf::from).or_else(|| installed("frng")) {
+        return Ok(path);
     }
     let exe = env::current_exe().map_err(|e| e.to_string())?;
     // target/PROFILE/deps/conformance-HASH
