@@ -55,3 +55,14 @@ fn put_time(out: &mut StatBytes, offset: usize, time: &Timestamp) {
     put_u64(out, offset, time.sec as u64);
     put_u64(out, offset + 8, u64::from(time.nsec));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_fills_no_struct_stat_is_refused() {
+        let zeros = zerocopy::FromZeros::new_zeroed();
+        assert_eq!(encode_stat(Sys::Statx, &zeros, &mut [0; 256]), Err(Errno::ENOSYS));
+    }
+}

@@ -103,3 +103,29 @@ impl Abi for Aarch64 {
         trampoline::bootstrap_code(layout, out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frng_golden::{Golden, check};
+
+    /// What a real kernel did (`cross/golden aarch64`).
+    fn golden() -> Golden {
+        Golden::parse(include_str!("../golden/aarch64.ron")).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_kernels_headers() {
+        check::numbers(&ABI, &golden());
+    }
+
+    #[test]
+    fn registers_are_where_the_kernel_has_them() {
+        check::registers(&ABI, &golden());
+    }
+
+    #[test]
+    fn a_captured_statx_becomes_the_captured_stat() {
+        check::layouts(&ABI, &golden());
+    }
+}
