@@ -181,7 +181,12 @@ impl Run {
             (Some(reason), false) if complaints.is_empty() => {
                 return Ok(Completion::ignored_with(format!("known difference: {reason}")));
             }
-            _ => complaints.extend(difference),
+            _ => match differences::excuse(&program.name()).filter(|_| engine != "native" && complaints.is_empty()) {
+                Some(reason) if difference.is_some() => {
+                    return Ok(Completion::ignored_with(format!("known difference on this kernel: {reason}")));
+                }
+                _ => complaints.extend(difference),
+            },
         }
         if complaints.is_empty() { Ok(Completion::Completed) } else { Err(complaints.join("\n").into()) }
     }
