@@ -149,9 +149,15 @@ pub trait Abi: Sync {
     /// one may follow from them.
     fn prepare_call(&self, registers: &mut Registers, pc: u64, number: u32, args: [u64; 6]);
 
-    /// At a syscall-exit-stop, with the registers of its syscall-enter-stop: back to before the instruction,
-    /// so that it issues the same call again.
-    fn rewind_call(&self, registers: &mut Registers, number: u32);
+    /// Whether a call can be done away with at its syscall-enter-stop, by the number `u32::MAX`, with all registers as
+    /// they are set there; and whether one that takes its place there gets all six arguments. Where not, the tracer lets a
+    /// call that is not to be made run to its syscall-exit-stop as none, and sets the registers there.
+    fn cancels_at_entry(&self) -> bool {
+        true
+    }
+
+    /// With the registers of a syscall-enter-stop: back to before the instruction, so that it issues the same call again.
+    fn rewind_call(&self, registers: &mut Registers, number: u32, args: [u64; 6]);
 
     /// At a stop outside of syscall stops: does what the kernel does only when the tracee runs on, namely restarts a
     /// call that was interrupted, so that these registers can be put back later and no call follows from them.

@@ -77,7 +77,7 @@ pub fn registers(abi: &dyn Abi, golden: &Golden) {
         "the trampoline begins with another instruction: {instruction:x?}"
     );
     let mut again = entry;
-    abi.rewind_call(&mut again, call.number as u32);
+    abi.rewind_call(&mut again, call.number as u32, call.args);
     assert_eq!(abi.pc(&again), call.pc - abi.trampoline_return(), "a call issued again stands at its instruction");
 }
 

@@ -453,7 +453,7 @@ impl Abi for Host {
         unreachable!("nobody traces")
     }
 
-    fn rewind_call(&self, _: &mut Registers, _: u32) {
+    fn rewind_call(&self, _: &mut Registers, _: u32, _: [u64; 6]) {
         unreachable!("nobody traces")
     }
 
