@@ -8,6 +8,9 @@ use frng_core::stat::{Statx, Timestamp, make_dev};
 /// Bytes of a pointer, of a `long` and of an auxv word.
 pub const WORD_LEN: usize = 8;
 
+/// `AUDIT_ARCH_ARM`: 32-bit programs, which some cores execute.
+pub const RELATED: &[(u32, &str)] = &[(0x4000_0028, "arm")];
+
 /// Bytes of a `struct stat`.
 pub const STAT_LEN: usize = 128;
 

@@ -87,6 +87,10 @@ impl Abi for Aarch64 {
         layouts::encode_stat(sys, stat, out)
     }
 
+    fn related(&self) -> &'static [(u32, &'static str)] {
+        layouts::RELATED
+    }
+
     fn trampoline_address(&self) -> u64 {
         trampoline::ADDRESS
     }

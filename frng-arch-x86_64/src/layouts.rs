@@ -8,6 +8,10 @@ use frng_core::stat::{Statx, Timestamp, make_dev};
 /// Bytes of a pointer, of a `long` and of an auxv word.
 pub const WORD_LEN: usize = 8;
 
+/// 32-bit programs, which `CONFIG_IA32_EMULATION` and `CONFIG_X86_X32_ABI` run. The files of the latter have this
+/// machine and 32 bits (`arch/x86/include/asm/elf.h: elf_check_arch_ia32, compat_elf_check_arch`).
+pub const RELATED: &[(u32, &str)] = &[(0x4000_0003, "i386"), (0x4000_003e, "x32")];
+
 /// Bytes of a `struct stat`.
 pub const STAT_LEN: usize = 144;
 

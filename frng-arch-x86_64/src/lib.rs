@@ -83,6 +83,10 @@ impl Abi for X86_64 {
         layouts::encode_stat(sys, stat, out)
     }
 
+    fn related(&self) -> &'static [(u32, &'static str)] {
+        layouts::RELATED
+    }
+
     fn trampoline_address(&self) -> u64 {
         trampoline::ADDRESS
     }

@@ -93,12 +93,10 @@ fn execute(run: Run) -> Result<c_int, String> {
         state: run.state,
         log: run.log,
         flush: run.flush,
+        stats: run.stats,
         stay: run.stay,
         directory: directory()?,
     })?;
-    if let Some(warning) = reserved.warning() {
-        complain(warning);
-    }
     allow_tracing_by(reserved.daemon());
     let attached = reserved.attach(engine, run.unknown)?;
     if engine == Engine::Seccomp {

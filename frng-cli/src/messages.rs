@@ -17,6 +17,7 @@ usage: frng [-p STATE] [-l LOG [-f]] [-d] [-v] [OPTIONS] [--] COMMAND [ARG...]
   -f, --flush           flush it after each line
   -d, --no-daemonize    stay with the terminal and the working directory
       --engine ENGINE   ptrace, seccomp or auto
+      --stats FILE      write to FILE how often each call was intercepted and what it cost
       --unknown RULE    owner of files without a lie: self, root or real
   -v, --version         version and copyright
   -h                    this help; --help tells more
@@ -34,12 +35,16 @@ privilege are not made but remembered (as lies) and shown wherever somebody look
 Options end at the first word that is none: frng ls -l needs no --.
 
 -p STATE   Lies are loaded from the file STATE, which need not exist, and saved to it when the last command that uses
-           it ends. Commands that run at the same time share them. Without -p they are forgotten.
+           it ends. Commands that run at the same time share them. Without -p they are forgotten. If STATE cannot be
+           saved you are told on stderr where it was left; the exit status is still that of COMMAND.
 -l LOG     The log is the daemon's: of several commands with the same STATE, the first one's -l, -f and -d count.
-           SIGALRM makes the daemon list its processes there.
+           SIGALRM makes the daemon list its processes there. SIGTERM, SIGHUP and SIGINT end it and its commands,
+           after it has saved STATE.
 -d         For debugging frng itself: the daemon can dump core where it was started.
 --engine   auto: the best that works here, see the log. seccomp: only calls that matter stop. ptrace: all calls stop;
            slower, but works where seccomp is refused.
+--stats    Written when the last process ends. All commands that share a daemon are counted together, so of several
+           with the same STATE only the first one may have this option.
 --unknown  self: your own files are shown as root's, others as they are (the default). root: all as root's. real: all
            as they are.
 

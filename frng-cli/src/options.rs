@@ -32,6 +32,8 @@ pub struct Run {
     pub stay: bool,
     /// `--engine`.
     pub engine: EngineChoice,
+    /// `--stats`.
+    pub stats: Option<PathBuf>,
     /// `--unknown`.
     pub unknown: UnknownOwner,
     /// The command with its arguments; empty for the shell.
@@ -68,6 +70,7 @@ pub fn parse(words: Vec<OsString>) -> Result<Action, String> {
             Arg::Short('f') | Arg::Long("flush") => run.flush = true,
             Arg::Short('d') | Arg::Long("no-daemonize") => run.stay = true,
             Arg::Long("engine") => run.engine = engine(&parser.value().map_err(say)?)?,
+            Arg::Long("stats") => run.stats = Some(parser.value().map_err(say)?.into()),
             Arg::Long("unknown") => run.unknown = unknown(&parser.value().map_err(say)?)?,
             Arg::Value(command) => {
                 run.command.push(command);
@@ -148,13 +151,22 @@ mod tests {
             flush: true,
             stay: true,
             engine: EngineChoice::Ptrace,
+            stats: Some("stats".into()),
             unknown: UnknownOwner::AsItIs,
             command: vec!["true".into()],
         };
-        let short = ["-p", "state", "-fdllog", "--engine", "ptrace", "--unknown", "real", "true"];
+        let short = ["-p", "state", "-fdllog", "--engine", "ptrace", "--stats", "stats", "--unknown", "real", "true"];
         assert_eq!(run(&short), wanted);
-        let long =
-            ["--persist=state", "--log=log", "--flush", "--no-daemonize", "--engine=ptrace", "--unknown=real", "true"];
+        let long = [
+            "--persist=state",
+            "--log=log",
+            "--flush",
+            "--no-daemonize",
+            "--engine=ptrace",
+            "--stats=stats",
+            "--unknown=real",
+            "true",
+        ];
         assert_eq!(run(&long), wanted);
         for (word, action) in [
             ("-h", Action::ShortHelp),

@@ -179,6 +179,16 @@ fn a_log_that_cannot_be_written_is_refused() {
     let scratch = Scratch::new();
     scratch.run(&["frng", "-p", "state", "-l", "missing/log", "true"]).failed(&["missing/log", "No such file"]);
     assert!(!scratch.path("state").exists());
+    // One that is refused for another reason leaves the log as it was.
+    scratch.file("broken", "oops\n");
+    scratch.file("old", "old\n");
+    for log in ["old", "new"] {
+        scratch.run(&["frng", "-p", "broken", "-l", log, "true"]).failed(&["broken"]);
+    }
+    assert_eq!(fs::read(scratch.path("old")).unwrap(), b"old\n");
+    assert!(!scratch.path("new").exists());
+    scratch.run(&["frng", "-l", "old", "true"]).good();
+    assert!(!fs::read_to_string(scratch.path("old")).unwrap().contains("old"));
 }
 
 #[test]
@@ -241,4 +251,54 @@ fn a_kernel_that_is_too_old_is_named_and_the_command_does_not_run() {
     // SAFETY: the closure allocates nothing and takes no lock.
     unsafe { command.pre_exec(refuse_openat2) };
     finish(command).failed(&["this kernel, Linux ", "is too old", "use Linux 5.6 or later"]);
+}
+
+/// A 32-bit x86 program without libraries that exits with its user id plus 42.
+fn program_for_i386() -> Vec<u8> {
+    const BASE: u32 = 0x0804_8000;
+    const HEADERS: u32 = 52 + 32;
+    let code: &[u8] = &[
+        0xb8, 199, 0, 0, 0, 0xcd, 0x80, // getuid32
+        0x8d, 0x58, 42, // lea 42(%eax),%ebx
+        0xb8, 1, 0, 0, 0, 0xcd, 0x80, // exit
+    ];
+    let len = HEADERS + code.len() as u32;
+    let halves = |values: &[u16]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    let words = |values: &[u32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    [
+        b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0".to_vec(),
+        halves(&[2, 3]),
+        words(&[1, BASE + HEADERS, 52, 0, 0]),
+        halves(&[52, 32, 1, 0, 0, 0]),
+        words(&[1, 0, BASE, BASE, len, len, 5, 0x1000]),
+        code.to_vec(),
+    ]
+    .concat()
+}
+
+#[test]
+fn a_program_of_another_convention_is_fooled_or_refused_but_not_killed() {
+    let scratch = Scratch::new();
+    let program = scratch.file("program", program_for_i386());
+    let script = scratch.file("script", "#!./program\n");
+    for file in [program, script] {
+        fs::set_permissions(file, Permissions::from_mode(0o755)).unwrap();
+    }
+    for engine in ["seccomp", "ptrace"] {
+        for command in [&["./program"][..], &["./script"], &["sh", "-c", "exec ./program"], &["sh", "-c", "./script"]] {
+            let words = [&["frng", "-l", "log", "--engine", engine][..], command].concat();
+            let done = scratch.run(&words);
+            scratch.wait_for_the_daemon_to_end();
+            let log = fs::read_to_string(scratch.path("log")).unwrap();
+            let told: Vec<_> = log.lines().filter(|line| line.contains("ENOEXEC") && line.contains("i386")).collect();
+            if done.status == 42 {
+                assert_eq!(told.len(), 0, "{done:?} {log}");
+            } else {
+                assert!(!log.contains("killed") && done.status < 128, "{done:?} {log}");
+                // What a shell makes of a file that is none of the kernel's own is its business.
+                assert!(told.iter().all(|line| line.contains("./program is not executed")), "{log}");
+                assert!(!told.is_empty(), "{log}");
+            }
+        }
+    }
 }

@@ -179,6 +179,12 @@ pub trait Abi: Sync {
     /// `EOVERFLOW` if a value does not fit the layout.
     fn encode_stat(&self, sys: Sys, stat: &Statx, out: &mut StatBytes) -> Result<usize, Errno>;
 
+    /// Other conventions whose programs a kernel for this CPU may run, with their names: `AUDIT_ARCH_*` as follows from
+    /// machine, class and byte order of their ELF files. A program of one that is not registered is not executed.
+    fn related(&self) -> &'static [(u32, &'static str)] {
+        &[]
+    }
+
     // 4. Trampoline.
 
     /// Where it is mapped in each tracee; page aligned, out of the way of everything a program maps.

@@ -4,7 +4,8 @@
 //! - [`arch`]: the questions a CPU's crate answers;
 //! - [`policy`]: what each call does to a fooled process, written once for every engine;
 //! - [`lie`], [`inode`], [`creds`]: what is remembered of files and threads;
-//! - `tracer`, `daemon`, `state`, `log` (feature `std`): the process that does it.
+//! - [`shared`]: the table of lies, in memory that processes share;
+//! - `tracer`, `daemon`, `state`, `stats`, `log` (feature `std`): the process that does it.
 //!
 //! Without the feature `std` the crate allocates nothing and needs no operating system library, so that
 //! the policy can run inside a tracee.
@@ -17,6 +18,7 @@ pub mod errno;
 pub mod inode;
 pub mod lie;
 pub mod policy;
+pub mod shared;
 pub mod stat;
 
 #[cfg(feature = "std")]
@@ -26,6 +28,10 @@ pub mod filter;
 #[cfg(feature = "std")]
 pub mod log;
 #[cfg(feature = "std")]
+mod memory;
+#[cfg(feature = "std")]
 pub mod state;
+#[cfg(feature = "std")]
+pub mod stats;
 #[cfg(feature = "std")]
 pub mod tracer;

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod capabilities;
+pub mod children;
 pub mod creation;
 pub mod devices;
 pub mod dirents;
@@ -11,6 +12,7 @@ pub mod frng_only;
 pub mod identity;
 pub mod lifetime;
 pub mod mode;
+pub mod namespaces;
 pub mod odds;
 pub mod ownership;
 pub mod process;
@@ -69,6 +71,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         devices::CASES,
         identity::CASES,
         capabilities::CASES,
+        children::CASES,
         process::CASES,
         races::CASES,
         dropped::CASES,
@@ -79,6 +82,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         times::CASES,
         xattr::CASES,
         xattr_acl::CASES,
+        namespaces::CASES,
         odds::CASES,
         scheduling::CASES,
         frng_only::CASES,

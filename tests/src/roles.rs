@@ -30,6 +30,7 @@ pub fn play(role: &str, args: &[&str]) -> ExitCode {
             crate::cases::capabilities::show_caps("program");
         }
         "look" => seen::show(c"f"),
+        "maker" => crate::cases::races::make_children(args),
         other => {
             eprintln!("frng-case: no role is named {other}");
             return ExitCode::from(2);

@@ -25,8 +25,15 @@ pub struct Scratch {
 }
 
 impl Drop for Scratch {
-    /// A directory that a test has closed could not be emptied.
+    /// A directory that a test has closed could not be emptied, and a test that fails leaves its daemon, which ends its
+    /// commands too.
     fn drop(&mut self) {
+        for _ in 0..if thread::panicking() { 100 } else { 0 } {
+            let Some(pid) = self.daemon() else { break };
+            // SAFETY: it runs our copy of the program.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+            thread::sleep(Duration::from_millis(2));
+        }
         for entry in fs::read_dir(self.work()).into_iter().flatten().flatten() {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 let _ = fs::set_permissions(entry.path(), PermissionsExt::from_mode(0o755));
@@ -45,12 +52,12 @@ impl Scratch {
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let scratch = Scratch { directory };
-        // The build directory may be out of reach for the user.
+        // The build directory may be out of reach for the user. Not by fs::copy: a child that another test makes meanwhile would
+        // have the file open for writing, and nobody could execute it.
         fs::create_dir(scratch.bin()).unwrap();
-        for program in [env!("CARGO_BIN_EXE_frng"), env!("CARGO_BIN_EXE_fakeroot-ng"), env!("CARGO_BIN_EXE_frng-state")]
-        {
-            fs::copy(program, scratch.bin().join(Path::new(program).file_name().unwrap())).unwrap();
-        }
+        let programs =
+            [env!("CARGO_BIN_EXE_frng"), env!("CARGO_BIN_EXE_fakeroot-ng"), env!("CARGO_BIN_EXE_frng-state")];
+        assert!(Command::new("cp").args(programs).arg(scratch.bin()).status().unwrap().success());
         fs::create_dir(scratch.work()).unwrap();
         scratch.give(&scratch.work());
         scratch
@@ -106,6 +113,22 @@ impl Scratch {
         finish(self.command(words))
     }
 
+    /// Runs a shell script as the user, in a mount namespace where `mounts`, a script too, was run by root before. `None`,
+    /// and a word about it, if we cannot do that.
+    pub fn run_with_mounts(&self, mounts: &str, script: &str) -> Option<Done> {
+        if !is_root() {
+            eprintln!("skipped: needs root to mount something");
+            return None;
+        }
+        let user = USER.to_string();
+        let mut command = self.command(&["unshare", "--mount", "--propagation", "private", "sh", "-c"]);
+        command.arg(format!(
+            "set -e; {mounts}; exec setpriv --reuid {user} --regid {user} --clear-groups -- sh -c \"$1\""
+        ));
+        command.args(["sh", script]).uid(0).gid(0);
+        Some(finish(command))
+    }
+
     /// Waits until no process runs one of our programs any more.
     pub fn wait_for_the_daemon_to_end(&self) {
         let start = Instant::now();
@@ -115,15 +138,30 @@ impl Scratch {
         }
     }
 
-    /// A process that runs our frng.
+    /// A process that runs our frng; the oldest one, for a daemon has children for an instant.
     pub fn daemon(&self) -> Option<i32> {
         let frng = self.bin().join("frng");
-        fs::read_dir("/proc").unwrap().find_map(|entry| {
+        let ours = fs::read_dir("/proc").unwrap().filter_map(|entry| {
             let entry = entry.ok()?;
-            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
             // A zombie has no program any more.
-            (fs::read_link(entry.path().join("exe")).ok()? == frng).then_some(pid)
-        })
+            let ours = fs::read_link(entry.path().join("exe")).ok()? == frng;
+            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+            // Field 22, counted from behind the name (proc_pid_stat(5)).
+            let born: u64 = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()?;
+            ours.then_some((born, pid))
+        });
+        ours.min().map(|(_, pid)| pid)
+    }
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub fn eventually(what: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !what() {
+        assert!(start.elapsed() < Duration::from_secs(20));
+        thread::sleep(Duration::from_millis(2));
     }
 }
 

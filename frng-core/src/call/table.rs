@@ -195,6 +195,7 @@ calls! {
     // Namespaces: policy/namespaces.rs
     Unshare "unshare" (Flags) Always, namespaces::enter, "runs as it is";
     Setns "setns" (Fd, Flags) Always, namespaces::enter, "runs as it is";
+    Chroot "chroot" (Path) Always, namespaces::enter, "runs as it is, which fails but in a user namespace of the program's own";
 
     // What would go around us: policy/evasion.rs
     Seccomp "seccomp" (Op, Flags, In) OneOf(Op, policy::evasion::SECCOMPS), evasion::seccomp, "a filter of the tracee would kill our own calls: accepted and not installed; EBUSY for a listener; its instructions are not checked";
@@ -202,12 +203,18 @@ calls! {
     IoUringEnter "io_uring_enter" (Fd, Int, Int, Flags, In, Length) Always, evasion::not_implemented, "ENOSYS, also for a ring that was handed in";
     IoUringRegister "io_uring_register" (Fd, Op, In, Count) Always, evasion::not_implemented, "ENOSYS, also for a ring that was handed in";
 
+    // New threads and processes: policy/children.rs
+    Clone "clone" (Flags, Int, Out, Out, Int) AnyBit(Flags, policy::children::UNTRACED), children::clone, "CLONE_UNTRACED is taken away";
+    Clone3 "clone3" (In, Length) Always, children::clone3, "CLONE_UNTRACED is taken away";
+
+    // Programs: policy/program.rs, policy/exec.rs
+    Execve "execve" (Path, In, In) Always, program::execute, "ENOEXEC for programs of conventions that are not supported; set-user-ID and the auxv are seen to after the exec";
+    Execveat "execveat" (Dirfd, Path, In, In, AtFlags) Always, program::execute, "ENOEXEC for programs of conventions that are not supported; set-user-ID and the auxv are seen to after the exec";
+
     // Issued by the policy itself.
     Close "close" (Fd) Never, tools::pass, "";
     Fcntl "fcntl" (Fd, Op, Operand) Never, tools::pass, "";
     Gettid "gettid" () Never, tools::pass, "";
     Msync "msync" (In, Length, Flags) Never, tools::pass, "";
     Readlinkat "readlinkat" (Dirfd, Link, Out, Length) Never, tools::pass, "";
-    Execve "execve" (Path, In, In) Never, tools::pass, "set-user-ID and the auxv are seen to after the exec";
-    Execveat "execveat" (Dirfd, Path, In, In, AtFlags) Never, tools::pass, "set-user-ID and the auxv are seen to after the exec";
 }

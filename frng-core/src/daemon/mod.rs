@@ -9,10 +9,12 @@
 //! while it ends they are refused or not accepted, and its end hangs up on them. Only in the instants between
 //! lock and socket they find neither, and try again a little later.
 //!
-//! A socket that is left over although nobody has the lock says that a daemon was killed or could not save.
+//! A socket that is left over although nobody has the lock says that a daemon was killed or could not save, nor leave
+//! the state anywhere else (see `state/rescue.rs`). Then nobody starts another one until the user has removed it.
 
 mod end;
 mod join;
+mod output_file;
 mod process;
 mod protocol;
 mod run;
@@ -21,13 +23,14 @@ mod sessions;
 mod socket;
 
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 
 pub use join::{Reserved, reserve};
 pub use process::fill_standard_descriptors;
 
 use crate::arch::Abi;
-use crate::state::StateFile;
+use crate::state::{StateFile, reason};
 
 /// What an invocation wants of a daemon. One that is running already keeps what it was started with.
 #[derive(Clone)]
@@ -38,6 +41,8 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// Where the log is written to.
     pub log: Option<PathBuf>,
+    /// Where the statistics of all commands of the daemon are written to at its end.
+    pub stats: Option<PathBuf>,
     /// Flush the log after each line.
     pub flush: bool,
     /// Keep the terminal, the directory and the standard descriptors.
@@ -51,4 +56,15 @@ fn socket_name(state: &StateFile) -> OsString {
     let mut name = state.name().to_os_string();
     name.push(".sock");
     name
+}
+
+/// The reason of an error and, if a limit is to blame, which one to raise.
+fn mendable(error: &io::Error) -> String {
+    let limit = match error.raw_os_error() {
+        Some(libc::EAGAIN) => return "no more processes are allowed; raise the limit on them (ulimit -u)".into(),
+        Some(libc::EMFILE) => "; raise the limit on open files (ulimit -n)",
+        Some(libc::ENOMEM) => "; raise the limit on address space (ulimit -v)",
+        _ => "",
+    };
+    format!("{}{limit}", reason(error))
 }

@@ -26,16 +26,21 @@ pub fn spawn(stay: bool, daemon: impl FnOnce()) -> io::Result<()> {
                 let _ = setsid();
             }
             // SAFETY: this process has one thread.
-            if let Ok(ForkResult::Child) = unsafe { fork() } {
-                if stay {
-                    // Out of reach of the terminal's signals. Cannot fail in a new process.
-                    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+            let failure = match unsafe { fork() } {
+                Ok(ForkResult::Child) => {
+                    if stay {
+                        // Out of reach of the terminal's signals. Cannot fail in a new process.
+                        let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+                    }
+                    daemon();
+                    0
                 }
-                daemon();
-            }
-            // If the fork failed, the hang-up tells.
+                Ok(ForkResult::Parent { .. }) => 0,
+                // Errors of fork(2) are small numbers.
+                Err(error) => error as i32,
+            };
             // SAFETY: ends the process; what it has inherited in buffers is its parent's to write.
-            unsafe { libc::_exit(0) }
+            unsafe { libc::_exit(failure) }
         }
         between => {
             let mut status = 0;
@@ -43,15 +48,33 @@ pub fn spawn(stay: bool, daemon: impl FnOnce()) -> io::Result<()> {
             while unsafe { libc::waitpid(between as i32, &mut status, libc::__WALL) } == -1
                 && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
             {}
-            Ok(())
+            match libc::WEXITSTATUS(status) {
+                failure if libc::WIFEXITED(status) && failure != 0 => Err(io::Error::from_raw_os_error(failure)),
+                _ => Ok(()),
+            }
         }
     }
+}
+
+/// Runs `work` with all signals held back, so that the process does not end in the middle of it (but by SIGKILL).
+pub fn undisturbed<R>(work: impl FnOnce() -> R) -> R {
+    let mut before = SigSet::empty();
+    // Neither can fail with valid arguments.
+    let _ = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut before));
+    let result = work();
+    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
+    result
+}
+
+/// The signals that the daemon takes when it comes to it, by signalfd(2): the first one is a question, the others end it.
+pub fn expected_signals() -> SigSet {
+    [Signal::SIGALRM, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT].into_iter().collect()
 }
 
 /// Gives up what the daemon has inherited from whoever has started it: signal dispositions and mask, umask, soft
 /// limits, all descriptors but those to `keep`; and unless it is to `stay`, stdin, stdout, stderr and the directory.
 ///
-/// Afterwards SIGALRM is blocked, and writing to a pipe or beyond a limit is an error, not the end.
+/// Afterwards [`expected_signals`] are blocked, and writing to a pipe, a terminal or beyond a limit is at most an error.
 pub fn settle(stay: bool, keep: &[BorrowedFd<'_>]) -> io::Result<()> {
     reset_signals()?;
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
@@ -85,15 +108,13 @@ fn reset_signals() -> io::Result<()> {
     for signal in Signal::iterator() {
         let handler = match signal {
             Signal::SIGKILL | Signal::SIGSTOP => continue,
-            Signal::SIGPIPE | Signal::SIGXFSZ => SigHandler::SigIgn,
+            Signal::SIGPIPE | Signal::SIGXFSZ | Signal::SIGTTOU => SigHandler::SigIgn,
             _ => SigHandler::SigDfl,
         };
         // SAFETY: installs no handler function.
         unsafe { sigaction(signal, &SigAction::new(handler, SaFlags::empty(), SigSet::empty()))? };
     }
-    let mut blocked = SigSet::empty();
-    blocked.add(Signal::SIGALRM);
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&blocked), None)?;
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&expected_signals()), None)?;
     Ok(())
 }
 

@@ -1,22 +1,25 @@
 //! What the daemon does from its first to its last moment.
 
-use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::Path;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::mpsc::channel;
 
+use nix::sys::signal::Signal;
+
 use super::end::{End, remove_socket};
+use super::output_file::OutputFile;
 use super::protocol::Reply;
 use super::sessions::{self, Sessions};
 use super::socket::{Channel, Listener};
-use super::{Options, process, server};
+use super::{Options, mendable, process, server};
 use crate::lie::LieTable;
 use crate::log::{Level, Log};
-use crate::state::{StateFile, Table, reason};
-use crate::tracer::{self, Tracer};
+use crate::state::{StateFile, Table};
+use crate::stats::Stats;
+use crate::tracer::{self, Callers, Tracer};
 
 /// What a daemon has of a state file.
 pub struct Persistent {
@@ -67,6 +70,9 @@ struct Daemon {
     tracer: Tracer,
     table: Rc<Table>,
     log: Log,
+    callers: Callers,
+    report: Option<(OutputFile, Rc<Stats>)>,
+    directory: PathBuf,
     sessions: Sessions,
 }
 
@@ -78,23 +84,46 @@ impl Daemon {
         listener: Option<Listener>,
     ) -> Result<Daemon, String> {
         // With the directory and the umask of the invocation.
-        let file = options.log.as_deref().map(open_log).transpose()?;
+        let log_file = options.log.as_deref().map(|path| OutputFile::open(path, "the log")).transpose()?;
+        let stats_file =
+            options.stats.as_deref().map(|path| OutputFile::open(path, "the statistics file")).transpose()?;
         let mut keep: Vec<BorrowedFd<'_>> = vec![first.as_fd()];
-        keep.extend(file.as_ref().map(File::as_fd));
+        keep.extend(log_file.as_ref().map(OutputFile::as_fd));
+        keep.extend(stats_file.as_ref().map(OutputFile::as_fd));
         keep.extend(listener.as_ref().map(Listener::as_fd));
         keep.extend(state.iter().flat_map(|state| [state.file(), state.directory()]));
-        let failed = |error| format!("cannot start the daemon: {}", reason(&error));
-        process::settle(options.stay, &keep).map_err(failed)?;
-        let log = match file {
-            Some(file) => Log::to_file(file, Level::Debug, options.flush),
+        let failed = |error: &io::Error| format!("cannot start the daemon: {}", mendable(error));
+        process::settle(options.stay, &keep).map_err(|error| failed(&error))?;
+        let log = match &log_file {
+            Some(file) => Log::to_file(file.duplicate().map_err(|error| failed(&error))?, Level::Debug, options.flush),
             None => Log::off(),
         };
         log_panics(&log);
 
-        let table = match state {
-            Some(state) => Table::from_records(state.load()?),
-            None => Table::new(),
-        };
+        let mut table = Table::create(&options.directory)?;
+        if let Some(state) = state {
+            let records = state.load()?;
+            state.rehearse()?;
+            table.load(records)?;
+        }
+        let table = Rc::new(table);
+        let (sender, orders) = channel();
+        let callers = Callers::default();
+        let report = stats_file.map(|file| (file, Rc::new(Stats::default())));
+        let stats = report.as_ref().map(|(_, stats)| Rc::clone(stats));
+        let tracer =
+            Tracer::new(options.abis, &options.directory, table.clone(), log.clone(), orders, callers.clone(), stats)?;
+        let way = sessions::Tracer { orders: sender, ring: tracer::ring, log: log.clone() };
+        let sessions = Sessions::new(way);
+        let reservation = sessions.reserve().ok_or("cannot start the daemon: it is ending")?;
+        first
+            .duplicate()
+            .and_then(|first| server::start(&sessions, listener, first, reservation))
+            .map_err(|error| failed(&error))?;
+        // Nothing can be refused any more.
+        if let Some(file) = log_file {
+            file.begin().map_err(|error| failed(&error))?;
+        }
         let pid = std::process::id();
         match state {
             Some(state) => {
@@ -103,47 +132,41 @@ impl Daemon {
             }
             None => log.info(format_args!("daemon {pid}")),
         }
-        let table = Rc::new(table);
-        let (sender, orders) = channel();
-        let tracer = Tracer::new(options.abis, &options.directory, table.clone(), log.clone(), orders)?;
-        let way = sessions::Tracer { orders: sender, ring: tracer::ring, log: log.clone() };
-        let sessions = Sessions::new(way);
-        let reservation = sessions.reserve().ok_or("cannot start the daemon: it is ending")?;
-        first.duplicate().and_then(|first| server::start(&sessions, listener, first, reservation)).map_err(failed)?;
-        Ok(Daemon { tracer, table, log, sessions })
+        let directory = options.directory.clone();
+        Ok(Daemon { tracer, table, log, callers, report, directory, sessions })
     }
 
     fn trace(mut self, state: Option<StateFile>) {
-        let mut end = End::new(state, self.table, self.log.clone());
+        let mut end = End::new(state, self.table, self.log.clone(), self.callers, self.report, self.directory);
         let traced = panic::catch_unwind(AssertUnwindSafe(|| {
             self.tracer.run(&mut || {
                 let may_end = self.sessions.close();
                 if may_end {
-                    end.finish();
+                    end.finish(self.sessions.used());
                 }
                 may_end
-            });
+            })
         }));
-        if traced.is_err() {
-            // The panic itself is in the log. The tracees are killed when this process ends; what they have done up
-            // to now is better saved than lost.
-            end.finish();
+        // In these cases tracees are left, which are killed when this process ends. What they have done up to now is better
+        // saved than lost.
+        match traced {
+            Ok(None) => {}
+            Ok(Some(signal)) => {
+                self.sessions.end();
+                let name = Signal::try_from(signal).map_or("a signal", Signal::as_str);
+                end.finish(self.sessions.used());
+                end.complain(&format!("the daemon was ended by {name}, which ends its commands too"));
+            }
+            Err(_) => {
+                self.sessions.end();
+                end.finish(self.sessions.used());
+                end.complain("the daemon has failed, which ends its commands too: a bug in frng, see its log (-l)");
+            }
         }
         self.log.info(format_args!("daemon ends"));
         // A log that cannot be written has nowhere to be complained about.
         let _ = self.log.flush();
     }
-}
-
-fn open_log(path: &Path) -> Result<File, String> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        // Several daemons may have been told the same file.
-        .custom_flags(libc::O_APPEND | libc::O_NOCTTY)
-        .open(path)
-        .map_err(|error| format!("cannot open the log {}: {}", path.display(), reason(&error)))
 }
 
 /// There is no terminal that would show them.

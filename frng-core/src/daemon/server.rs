@@ -1,19 +1,21 @@
 //! The threads of the daemon that talk to invocations.
 //!
-//! One thread accepts connections and takes SIGALRM; each connection then has a thread of its own for its two
+//! One thread accepts connections and takes signals; each connection then has a thread of its own for its two
 //! questions, so that nobody, however slow, makes another one wait.
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
+use super::mendable;
+use super::process::expected_signals;
 use super::protocol::{Reply, Request};
 use super::sessions::{Reservation, Sessions};
 use super::socket::{Channel, Listener};
@@ -23,8 +25,14 @@ use crate::tracer::{Attach, Engine, Order};
 /// Bytes of a connection thread's stack.
 const STACK: usize = 128 * 1024;
 
+/// Between two attempts to do what a limit keeps us from.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How often the thread of a connection is tried to be started.
+const ATTEMPTS: u32 = 10;
+
 /// Starts serving: connections to `listener`, if there is one, and `first`, which has its reservation already.
-/// SIGALRM must be blocked in the caller, so that it is in all threads.
+/// [`expected_signals`] must be blocked in the caller, so that they are in all threads.
 ///
 /// # Errors
 /// What keeps threads from being started.
@@ -35,12 +43,10 @@ pub fn start(
     reservation: Reservation,
 ) -> io::Result<()> {
     let last_cap = last_cap();
-    let mut alarm = SigSet::empty();
-    alarm.add(Signal::SIGALRM);
-    let alarm = SignalFd::with_flags(&alarm, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-    converse(first, Some(reservation), sessions, last_cap)?;
+    let signals = SignalFd::with_flags(&expected_signals(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+    converse(&Arc::new(first), Some(reservation), sessions, last_cap)?;
     let sessions = sessions.clone();
-    let server = Server { sessions, listener, alarm, last_cap };
+    let server = Server { sessions, listener, signals, last_cap };
     thread::Builder::new().name("server".into()).spawn(move || server.serve())?;
     Ok(())
 }
@@ -48,24 +54,23 @@ pub fn start(
 struct Server {
     sessions: Sessions,
     listener: Option<Listener>,
-    alarm: SignalFd,
+    signals: SignalFd,
     last_cap: u32,
 }
 
 impl Server {
     fn serve(self) {
         loop {
-            let mut events = vec![PollFd::new(self.alarm.as_fd(), PollFlags::POLLIN)];
+            let mut events = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
             events.extend(self.listener.as_ref().map(|listener| PollFd::new(listener.as_fd(), PollFlags::POLLIN)));
             match poll(&mut events, PollTimeout::NONE) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => return self.complain("cannot wait for connections", error.into()),
             }
             let ready = |index: usize| events.get(index).is_some_and(|event| event.any() == Some(true));
-            let (alarm, connection) = (ready(0), ready(1));
-            if alarm {
-                while let Ok(Some(_)) = self.alarm.read_signal() {}
-                self.sessions.tracer().order(Order::Dump);
+            let (signal, connection) = (ready(0), ready(1));
+            if signal {
+                self.take_signals();
             }
             if connection {
                 self.accept();
@@ -73,15 +78,38 @@ impl Server {
         }
     }
 
+    fn take_signals(&self) {
+        while let Ok(Some(signal)) = self.signals.read_signal() {
+            let signal = signal.ssi_signo as i32;
+            self.sessions.tracer().order(match signal {
+                libc::SIGALRM => Order::Dump,
+                _ => Order::Terminate(signal),
+            });
+        }
+    }
+
     fn accept(&self) {
         let Some(listener) = &self.listener else {
             return;
         };
-        let accepted = listener.accept().and_then(|channel| converse(channel, None, &self.sessions, self.last_cap));
-        if let Err(error) = accepted {
-            self.complain("cannot accept a connection", error);
-            // Most likely out of descriptors or threads; those in use will be freed.
-            thread::sleep(Duration::from_millis(50));
+        let channel = match listener.accept() {
+            Ok(channel) => Arc::new(channel),
+            Err(error) => {
+                self.complain("cannot accept a connection", error);
+                // Most likely out of descriptors; those in use will be freed, and it waits for us.
+                return thread::sleep(PAUSE);
+            }
+        };
+        for attempt in 1.. {
+            match converse(&channel, None, &self.sessions, self.last_cap) {
+                Ok(()) => return,
+                // Most likely out of threads; those in use will be freed.
+                Err(_) if attempt < ATTEMPTS => thread::sleep(PAUSE),
+                Err(error) => {
+                    refuse(&channel, &format!("cannot join the commands that use this state: {}", mendable(&error)));
+                    return self.complain("cannot serve a connection", error);
+                }
+            }
         }
     }
 
@@ -90,8 +118,22 @@ impl Server {
     }
 }
 
+/// Tells an invocation that nobody can talk to it.
+fn refuse(channel: &Channel, why: &str) {
+    // Hanging up on a message that was not read would overtake the reply. It is sent at once, by all who mean well.
+    let _ = channel.receive_within(PAUSE);
+    // If it has died there is nobody to tell.
+    let _ = channel.send(&Reply::Failed(why.into()).encode());
+}
+
 /// Starts a thread that talks to an invocation.
-fn converse(channel: Channel, reservation: Option<Reservation>, sessions: &Sessions, last_cap: u32) -> io::Result<()> {
+fn converse(
+    channel: &Arc<Channel>,
+    reservation: Option<Reservation>,
+    sessions: &Sessions,
+    last_cap: u32,
+) -> io::Result<()> {
+    let channel = Arc::clone(channel);
     let conversation = Conversation { channel, sessions: sessions.clone(), last_cap };
     let thread = thread::Builder::new().name("connection".into()).stack_size(STACK);
     thread.spawn(move || {
@@ -103,7 +145,7 @@ fn converse(channel: Channel, reservation: Option<Reservation>, sessions: &Sessi
 }
 
 struct Conversation {
-    channel: Channel,
+    channel: Arc<Channel>,
     sessions: Sessions,
     last_cap: u32,
 }
@@ -124,7 +166,7 @@ impl Conversation {
         let Some(reservation) = reservation.or_else(|| self.sessions.reserve()) else {
             self.reply(&Reply::Refused)?;
             // The daemon's end is the hang-up that the other side waits for.
-            self.channel.wait_for_hang_up();
+            while let Ok(Some(_)) = self.channel.receive() {}
             return Ok(());
         };
         self.reply(&Reply::Granted { daemon: std::process::id() as i32 })?;
@@ -225,14 +267,12 @@ mod tests {
 
     impl Fixture {
         fn new() -> Fixture {
-            let mut alarm = SigSet::empty();
-            alarm.add(Signal::SIGALRM);
-            alarm.thread_block().unwrap();
+            expected_signals().thread_block().unwrap();
             let directory = tempfile::tempdir().unwrap();
             let place = File::open(directory.path()).unwrap();
             let listener = Listener::bind(place.as_fd(), OsStr::new(NAME)).unwrap();
             let (sender, orders) = channel();
-            let sessions = Sessions::new(Tracer { orders: sender, ring: || Ok(()), log: Log::off() });
+            let sessions = Sessions::new(Tracer { orders: sender, ring: || (), log: Log::off() });
             let (first, other) = Channel::pair().unwrap();
             start(&sessions, Some(listener), other, sessions.reserve().unwrap()).unwrap();
             Fixture { directory, sessions, orders, first }
@@ -240,7 +280,7 @@ mod tests {
 
         fn connect(&self) -> Channel {
             let place = File::open(self.directory.path()).unwrap();
-            Channel::connect(place.as_fd(), OsStr::new(NAME)).unwrap()
+            Channel::connect(place.as_fd(), OsStr::new(NAME), Duration::from_secs(5)).unwrap()
         }
     }
 
@@ -297,7 +337,7 @@ mod tests {
         say(&first, Request::Reserve);
         assert_eq!(hear(&first), granted());
         let place = File::open(_directory.path()).unwrap();
-        let late = Channel::connect(place.as_fd(), OsStr::new(NAME)).unwrap();
+        let late = Channel::connect(place.as_fd(), OsStr::new(NAME), Duration::from_secs(5)).unwrap();
         drop(first);
         assert!(matches!(orders.recv(), Ok(Order::Check)));
         assert!(sessions.close());

@@ -26,6 +26,8 @@ struct State {
     closing: bool,
     /// The tracer has asked while some were pending.
     asked: bool,
+    /// One at least has become a tracee.
+    used: bool,
 }
 
 /// The way to the tracer.
@@ -34,7 +36,7 @@ pub struct Tracer {
     /// Its orders.
     pub orders: Sender<Order>,
     /// Its bell.
-    pub ring: fn() -> std::io::Result<()>,
+    pub ring: fn(),
     /// For what goes wrong.
     pub log: Log,
 }
@@ -42,11 +44,8 @@ pub struct Tracer {
 impl Tracer {
     /// Sends an order. If the tracer has ended it gets lost, and with it the reply that somebody may wait for.
     pub fn order(&self, order: Order) {
-        if self.orders.send(order).is_err() {
-            return;
-        }
-        if let Err(error) = (self.ring)() {
-            self.log.error(format_args!("cannot wake the tracer: {error}"));
+        if self.orders.send(order).is_ok() {
+            (self.ring)();
         }
     }
 }
@@ -81,6 +80,16 @@ impl Sessions {
         state.closing
     }
 
+    /// The daemon ends, whoever needs it.
+    pub fn end(&self) {
+        self.state().closing = true;
+    }
+
+    /// Whether anybody was ever traced.
+    pub fn used(&self) -> bool {
+        self.state().used
+    }
+
     /// The way to the tracer.
     pub fn tracer(&self) -> &Tracer {
         &self.0.tracer
@@ -111,6 +120,7 @@ impl Drop for Reservation {
         let check = {
             let mut state = self.sessions.state();
             state.pending -= 1;
+            state.used |= self.attached;
             // If it has become a tracee, and that has ended already, the tracer has asked in between.
             state.pending == 0 && (state.asked || !self.attached)
         };
@@ -127,7 +137,7 @@ mod tests {
 
     fn sessions() -> (Sessions, Receiver<Order>) {
         let (orders, receiver) = channel();
-        (Sessions::new(Tracer { orders, ring: || Ok(()), log: Log::off() }), receiver)
+        (Sessions::new(Tracer { orders, ring: || (), log: Log::off() }), receiver)
     }
 
     #[test]

@@ -3,15 +3,18 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
-use nix::sys::socket::sockopt::PeerCredentials;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::sockopt::{PeerCredentials, SendTimeout};
 use nix::sys::socket::{
     AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, UnixCredentials, accept4, bind, connect,
-    getsockopt, listen, recv, send, socket, socketpair,
+    getsockopt, listen, recv, send, setsockopt, socket, socketpair,
 };
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmod, fchmodat, fstatat};
+use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::protocol::MESSAGE_MAX;
@@ -30,11 +33,11 @@ impl Channel {
         Ok((Channel(one), Channel(other)))
     }
 
-    /// Connects to the socket of this name in a directory. Waits while too many others do.
+    /// Connects to the socket of this name in a directory. Waits while too many others do, but no longer than this.
     ///
     /// # Errors
-    /// `ENOENT` and `ECONNREFUSED` if nobody serves it, `ENOTSOCK` if it is something else.
-    pub fn connect(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<Channel> {
+    /// `ENOENT` and `ECONNREFUSED` if nobody serves it, `ENOTSOCK` if it is something else, `EAGAIN` after waiting in vain.
+    pub fn connect(directory: BorrowedFd<'_>, name: &OsStr, patience: Duration) -> io::Result<Channel> {
         // An address has 108 bytes only, so it is given by descriptor.
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let place = openat(directory, name, flags, Mode::empty())?;
@@ -42,6 +45,7 @@ impl Channel {
             return Err(Errno::ENOTSOCK.into());
         }
         let channel = new()?;
+        setsockopt(&channel, SendTimeout, &TimeVal::milliseconds(patience.as_millis() as i64))?;
         loop {
             match connect(channel.as_raw_fd(), &by_descriptor(&place, None)?) {
                 Ok(()) => return Ok(Channel(channel)),
@@ -84,9 +88,36 @@ impl Channel {
         }
     }
 
-    /// Waits for the other side to hang up.
-    pub fn wait_for_hang_up(&self) {
-        while let Ok(Some(_)) = self.receive() {}
+    /// Waits for a packet, but no longer than this.
+    ///
+    /// # Errors
+    /// `TimedOut`, and those of [`Channel::receive`].
+    pub fn receive_within(&self, patience: Duration) -> io::Result<Option<Vec<u8>>> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut ready = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut ready, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+                Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+                Ok(_) => return self.receive(),
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Waits for the other side to hang up, but no longer than this.
+    ///
+    /// # Errors
+    /// `TimedOut`.
+    pub fn wait_for_hang_up(&self, patience: Duration) -> io::Result<()> {
+        loop {
+            match self.receive_within(patience) {
+                Ok(Some(_)) => {}
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(error),
+                Ok(None) | Err(_) => return Ok(()),
+            }
+        }
     }
 }
 
@@ -173,6 +204,8 @@ mod tests {
     use std::fs::File;
     use std::os::unix::fs::PermissionsExt;
 
+    const PATIENCE: Duration = Duration::from_millis(300);
+
     #[test]
     fn a_socket_with_the_longest_name_is_served_and_private() {
         let directory = tempfile::tempdir().unwrap();
@@ -184,7 +217,7 @@ mod tests {
             let listener = Listener::bind(place.as_fd(), name).unwrap();
             let mode = std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
-            let client = Channel::connect(place.as_fd(), name).unwrap();
+            let client = Channel::connect(place.as_fd(), name, PATIENCE).unwrap();
             let server = listener.accept().unwrap();
             assert_eq!(server.peer().unwrap().pid(), std::process::id() as i32);
             client.send(b"question").unwrap();
@@ -195,7 +228,7 @@ mod tests {
             assert_eq!(client.receive().unwrap(), None);
         }
         assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
-        let refused = Channel::connect(place.as_fd(), name).unwrap_err();
+        let refused = Channel::connect(place.as_fd(), name, PATIENCE).unwrap_err();
         assert_eq!(refused.raw_os_error(), Some(libc::ECONNREFUSED));
     }
 
@@ -204,20 +237,53 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let place = File::open(directory.path()).unwrap();
         let listener = Listener::bind(place.as_fd(), OsStr::new("s")).unwrap();
-        let client = Channel::connect(place.as_fd(), OsStr::new("s")).unwrap();
+        let client = Channel::connect(place.as_fd(), OsStr::new("s"), PATIENCE).unwrap();
         client.send(b"question").unwrap();
         drop(listener);
         assert_eq!(client.receive().unwrap(), None);
     }
 
     #[test]
+    fn who_does_not_answer_is_not_waited_for_for_ever() {
+        let (one, other) = Channel::pair().unwrap();
+        let patience = Duration::from_millis(50);
+        assert_eq!(one.receive_within(patience).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(one.wait_for_hang_up(patience).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        other.send(b"answer").unwrap();
+        assert_eq!(one.receive_within(patience).unwrap().unwrap(), b"answer");
+        other.send(b"unread").unwrap();
+        drop(other);
+        one.wait_for_hang_up(patience).unwrap();
+        assert_eq!(one.receive_within(patience).unwrap(), None);
+    }
+
+    #[test]
+    fn who_accepts_nobody_is_not_waited_for_for_ever() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = File::open(directory.path()).unwrap();
+        let listener = Listener::bind(place.as_fd(), OsStr::new("s")).unwrap();
+        // Makes the queue short.
+        listen(&listener, Backlog::new(0).unwrap()).unwrap();
+        let connect = || Channel::connect(place.as_fd(), OsStr::new("s"), PATIENCE);
+        let mut waiting = Vec::new();
+        let error = loop {
+            match connect() {
+                Ok(channel) => waiting.push(channel),
+                Err(error) => break error,
+            }
+            assert!(waiting.len() < 10);
+        };
+        assert_eq!(error.raw_os_error(), Some(libc::EAGAIN));
+    }
+
+    #[test]
     fn what_is_no_socket_is_not_connected_to() {
         let directory = tempfile::tempdir().unwrap();
         let place = File::open(directory.path()).unwrap();
-        let missing = Channel::connect(place.as_fd(), OsStr::new("s")).unwrap_err();
+        let missing = Channel::connect(place.as_fd(), OsStr::new("s"), PATIENCE).unwrap_err();
         assert_eq!(missing.raw_os_error(), Some(libc::ENOENT));
         File::create(directory.path().join("s")).unwrap();
-        let wrong = Channel::connect(place.as_fd(), OsStr::new("s")).unwrap_err();
+        let wrong = Channel::connect(place.as_fd(), OsStr::new("s"), PATIENCE).unwrap_err();
         assert_eq!(wrong.raw_os_error(), Some(libc::ENOTSOCK));
     }
 }

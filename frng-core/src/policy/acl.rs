@@ -106,25 +106,61 @@ pub(super) async fn set<T: Tracee>(
             return Err(error);
         }
     };
-    let mut shown = seen;
-    if name == ACCESS {
-        shown.mode = list.mode(seen.mode);
-        if !view::in_group_or_capable(tracee, seen.gid) {
-            shown.mode &= !S_ISGID;
-        }
-        if !list.is_extended() {
-            // The mode says all, no list is kept.
-            remove_on_disk(tracee, target, name).await?;
-            let real = use_mode(tracee, target, real, shown.mode).await;
-            view::show(tracee, &real, shown)?;
-            return forgotten(tracee, &real, name);
-        }
+    if name == ACCESS && !list.is_extended() {
+        // The mode says all, no list is kept.
+        remove_on_disk(tracee, target, name).await?;
+        let now = view::seen(tracee, real);
+        view::remember(tracee, real, Lie { mode: mode_with(tracee, &list, &now), ..now })?;
+        let _ = tracee.lies().remove_xattr(&real.id(), name);
+        return settled(tracee, target, real).await;
     }
     target.probe_write(tracee).await?;
-    let real = if name == ACCESS { use_mode(tracee, target, real, shown.mode).await } else { *real };
-    view::remember(tracee, &real, shown)?;
+    // From here to the end of the change nothing is awaited, so that nobody sees a half of it or changes the rest
+    // meanwhile. The list comes first: its memory may be gone, and then nothing is changed.
+    let now = view::seen(tracee, real);
+    view::remember(tracee, real, now)?;
+    let list = match store(tracee, real, name, value, len) {
+        Ok(list) => list,
+        Err(error) => {
+            view::forget_if_plain(tracee, real);
+            return Err(error);
+        }
+    };
+    if name == DEFAULT {
+        return Ok(Answer::Value(0));
+    }
+    view::remember(tracee, real, Lie { mode: mode_with(tracee, &list, &now), ..now })?;
+    settled(tracee, target, real).await
+}
+
+/// Remembers a list, which must be as it was when it was checked.
+fn store<T: Tracee>(tracee: &T, real: &Statx, name: &[u8], value: TraceeAddr, len: usize) -> Result<Check, Errno> {
     let mut window = Window { from: value, left: len, ..Window::default() };
-    tracee.lies().set_xattr(&real.id(), name, len, &mut |room| window.fill(tracee, room))?;
+    let (mut reader, mut check, mut filled) = (Reader::default(), Check::new(), 0);
+    tracee.lies().set_xattr(&real.id(), name, len, &mut |room| {
+        window.fill(tracee, room)?;
+        reader.feed(room, &mut |entry| check.entry(entry));
+        filled += room.len();
+        let complete = filled == len;
+        if complete && (!reader.is_known_version() || check.is_malformed() || !check.is_valid()) {
+            return Err(Errno::EINVAL);
+        }
+        Ok(())
+    })?;
+    Ok(check)
+}
+
+/// The mode of a file with this access ACL.
+fn mode_with<T: Tracee>(tracee: &T, list: &Check, seen: &Lie) -> u32 {
+    let mode = list.mode(seen.mode);
+    if view::in_group_or_capable(tracee, seen.gid) { mode } else { mode & !S_ISGID }
+}
+
+/// The end of a change of mode: gives the file the permissions on disk that go with it, and forgets the lie if nothing
+/// is left of it then.
+async fn settled<T: Tracee>(tracee: &T, target: &Target, real: &Statx) -> Outcome {
+    let real = use_mode(tracee, target, real, view::seen(tracee, real).mode).await;
+    view::forget_if_plain(tracee, &real);
     Ok(Answer::Value(0))
 }
 

@@ -9,6 +9,7 @@
 pub mod access;
 pub mod acl;
 pub mod capabilities;
+pub mod children;
 pub mod creation;
 pub mod devices;
 pub mod directory;
@@ -27,6 +28,7 @@ mod permission;
 mod posix_acl;
 pub mod privileged;
 pub mod process;
+pub mod program;
 pub mod questions;
 pub mod schedule;
 pub mod times;

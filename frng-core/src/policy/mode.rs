@@ -24,11 +24,11 @@ pub async fn chmod<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     if !view::is_owner_or_capable(tracee, &seen) {
         return Err(Errno::EPERM);
     }
-    let mut mode = seen.mode & S_IFMT | call.int(Arg::Mode) & 0o7777;
-    if !view::in_group_or_capable(tracee, seen.gid) {
-        mode &= !S_ISGID;
-    }
-    let permissions = view::real_permissions(mode);
+    let mode = |seen: &Lie| {
+        let mode = seen.mode & S_IFMT | call.int(Arg::Mode) & 0o7777;
+        if view::in_group_or_capable(tracee, seen.gid) { mode } else { mode & !S_ISGID }
+    };
+    let permissions = view::real_permissions(mode(&seen));
     let mut on_disk = real;
     match tracee.run(&call.with(Arg::Mode, u64::from(permissions))).await {
         Ok(_) => on_disk.mode = (real.file_type() | permissions) as u16,
@@ -36,7 +36,10 @@ pub async fn chmod<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         Err(Errno::EPERM | Errno::EACCES) => {}
         Err(error) => return Err(error),
     }
-    view::show(tracee, &on_disk, Lie { mode, ..seen })?;
+    // Meanwhile somebody else may have changed its owner.
+    let now = view::seen(tracee, &real);
+    let mode = mode(&now);
+    view::show(tracee, &on_disk, Lie { mode, ..now })?;
     acl::chmod(tracee, &real.id(), mode)?;
     Ok(Answer::Value(0))
 }

@@ -1,4 +1,4 @@
-//! Calls after which paths may mean something else to a process: unshare(2), setns(2).
+//! Calls after which paths may mean something else to a process: unshare(2), setns(2), chroot(2).
 
 use super::{Answer, Outcome, Tracee, TraceeExt};
 use crate::call::Call;

@@ -132,6 +132,18 @@ pub trait Tracee {
         self.syscall(Sys::Fcntl, [fd as u64, libc::F_GETFL as u64, 0, 0, 0, 0]).await.map(|flags| flags as u32)
     }
 
+    /// The first bytes of a regular file that somebody may execute, without any call in the tracee's name; returns how
+    /// many. `None` if it is none, or if the engine cannot tell. The path is as in a call with these `AT_*` flags.
+    fn program_head(&self, _dirfd: i32, _path: &[u8], _flags: i32, _head: &mut [u8]) -> Option<usize> {
+        None
+    }
+
+    /// Whether the kernel would run a program of this `AUDIT_ARCH_*` although the engine could not fool it; if so, says it
+    /// to the user.
+    fn refuses_program(&self, _path: &[u8], _audit_arch: u32) -> bool {
+        false
+    }
+
     /// The process may see other mounts or another root from now on.
     fn paths_changed(&self);
 

@@ -118,6 +118,16 @@ impl StateFile {
         Ok(Locking::Replaced)
     }
 
+    /// The same open file once more, lock included.
+    ///
+    /// # Errors
+    /// Those of dup(2).
+    pub fn duplicate(&self) -> io::Result<StateFile> {
+        let directory = self.directory.try_clone()?;
+        let file = self.file.try_clone()?;
+        Ok(StateFile { path: self.path.clone(), directory, name: self.name.clone(), file, created: self.created })
+    }
+
     /// Gives the lock up in all processes that have inherited it. It also ends with the last of them.
     pub fn unlock(&self) {
         // Cannot fail for an open file.
@@ -132,6 +142,29 @@ impl StateFile {
             Err(Errno::ENOENT) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Reads it, changes what it holds, and saves that, all under its lock; nothing has changed if that fails. Returns the new
+    /// records.
+    ///
+    /// # Errors
+    /// One line that says why, among others that a daemon is using it.
+    pub fn change(path: &Path, change: impl FnOnce(Vec<Record>) -> Vec<Record>) -> Result<Vec<Record>, String> {
+        let mut state = loop {
+            let state = StateFile::open(path)?;
+            match state.lock()? {
+                Locking::Locked => break state,
+                Locking::Busy => return Err(in_use(path)),
+                Locking::Replaced => {}
+            }
+        };
+        let unsaved = state.unsaved().map_or(Ok(()), Err);
+        let changed = unsaved.and_then(|()| state.load()).map(change);
+        let changed = changed.and_then(|records| state.save(&records).map(|()| records));
+        if changed.is_err() {
+            state.abandon();
+        }
+        changed
     }
 
     /// Reads it.
@@ -157,7 +190,7 @@ impl StateFile {
             return Err(io::Error::other("another file has taken its name"));
         }
         let (temporary, file) = self.temporary()?;
-        let written = self.fill(&file, records).and_then(|()| {
+        let written = self.prepare(&file).and_then(|()| fill(&file, records)).and_then(|()| {
             renameat(&self.directory, temporary.as_os_str(), &self.directory, self.name.as_os_str())?;
             Ok(())
         });
@@ -172,22 +205,13 @@ impl StateFile {
     }
 
     /// Makes a file next to the state file.
-    fn temporary(&self) -> io::Result<(OsString, File)> {
-        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
-        let mut attempt = 0;
-        loop {
-            // A short name, because that of the state file may be as long as names can be.
-            let name = OsString::from(format!(".frng-{}-{attempt}", std::process::id()));
-            match openat(&self.directory, name.as_os_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR) {
-                Ok(file) => return Ok((name, file.into())),
-                // Left behind by a daemon that was killed.
-                Err(Errno::EEXIST) if attempt < 100 => attempt += 1,
-                Err(error) => return Err(error.into()),
-            }
-        }
+    pub(super) fn temporary(&self) -> io::Result<(OsString, File)> {
+        // A short name, because that of the state file may be as long as names can be.
+        make_file(self.directory(), ".frng-")
     }
 
-    fn fill(&self, file: &File, records: &[Record]) -> io::Result<()> {
+    /// Gives another file the permissions and the lock of this one.
+    fn prepare(&self, file: &File) -> io::Result<()> {
         let old = self.file.metadata()?;
         let new = file.metadata()?;
         if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
@@ -195,12 +219,7 @@ impl StateFile {
             let _ = std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()));
         }
         file.set_permissions(Permissions::from_mode(old.mode() & 0o777))?;
-        flock(file, libc::LOCK_EX | libc::LOCK_NB)?;
-        let mut out = BufWriter::with_capacity(1 << 16, file);
-        format::write(records, &mut out)?;
-        out.flush()?;
-        drop(out);
-        file.sync_all()
+        flock(file, libc::LOCK_EX | libc::LOCK_NB)
     }
 
     /// Makes the new name last. Not every filesystem can; the file itself is complete in any case.
@@ -222,11 +241,56 @@ impl StateFile {
     }
 }
 
+/// Makes a private file with a new name in a directory; the name, which begins with `prefix`, comes with it.
+pub(super) fn make_file(directory: BorrowedFd<'_>, prefix: &str) -> io::Result<(OsString, File)> {
+    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+    let mut attempt = 0;
+    loop {
+        let name = OsString::from(format!("{prefix}{}-{attempt}", std::process::id()));
+        match openat(directory, name.as_os_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR) {
+            Ok(file) => return Ok((name, file.into())),
+            // Left behind by a daemon that was killed.
+            Err(Errno::EEXIST) if attempt < 100 => attempt += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Writes records to a file, on to the disk.
+pub(super) fn fill(file: &File, records: &[Record]) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, file);
+    format::write(records, &mut out)?;
+    out.flush()?;
+    drop(out);
+    file.sync_all()
+}
+
 /// Reads a state file that is in nobody's use, or as it was saved last.
 ///
 /// # Errors
 /// One line that says where it is broken, or why it cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Record>, String> {
+    load(&open_to_read(path)?, path)
+}
+
+/// Reads a state file that is in nobody's use.
+///
+/// # Errors
+/// Those of [`read`], and one line if a daemon has not saved it yet.
+pub fn read_unused(path: &Path) -> Result<Vec<Record>, String> {
+    let file = open_to_read(path)?;
+    match flock(&file, libc::LOCK_SH | libc::LOCK_NB) {
+        Ok(()) => load(&file, path),
+        Err(error) if error.raw_os_error() == Some(libc::EWOULDBLOCK) => Err(in_use(path)),
+        Err(error) => Err(format!("cannot lock the state file {}: {}", path.display(), reason(&error))),
+    }
+}
+
+fn in_use(path: &Path) -> String {
+    format!("cannot use the state file {}: a daemon is using it; wait until its commands have ended", path.display())
+}
+
+fn open_to_read(path: &Path) -> Result<File, String> {
     // A FIFO must not be waited for.
     let file = File::options()
         .read(true)
@@ -237,7 +301,7 @@ pub fn read(path: &Path) -> Result<Vec<Record>, String> {
     if kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir()) {
         return Err(format!("cannot use {} as state file: it is not a regular file", path.display()));
     }
-    load(&file, path)
+    Ok(file)
 }
 
 fn load(mut file: &File, path: &Path) -> Result<Vec<Record>, String> {

@@ -20,6 +20,7 @@ use serde_bytes::{ByteBuf, Bytes};
 use super::record::{Record, Xattrs};
 use crate::inode::{Birth, InodeId};
 use crate::lie::Lie;
+use crate::stat::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
 
 /// The version of the format that is written, and the only one that is read.
 pub const FORMAT_VERSION: u32 = 1;
@@ -184,6 +185,13 @@ fn as_utf8(bytes: &[u8]) -> Result<&str, Broken> {
     })
 }
 
+/// Whether this is the `st_mode` of an inode.
+pub(super) fn is_known_mode(mode: u64) -> bool {
+    let Ok(mode) = u32::try_from(mode) else { return false };
+    let known = matches!(mode & S_IFMT, S_IFBLK | S_IFCHR | S_IFDIR | S_IFIFO | S_IFLNK | S_IFREG | S_IFSOCK);
+    known && mode <= S_IFMT | 0o7777
+}
+
 /// A value that is written as a string.
 mod text {
     use std::fmt;
@@ -240,8 +248,6 @@ mod device {
 mod mode {
     use serde::{Deserializer, Serializer};
 
-    use crate::stat::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
-
     pub fn serialize<S: Serializer>(mode: &u32, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(&format_args!("{mode:07o}"))
     }
@@ -249,8 +255,7 @@ mod mode {
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
         super::text::deserialize(from, "file type and permissions in octal, like \"0100644\"", |text| {
             let mode = u32::from_str_radix(text, 8).ok()?;
-            let known = matches!(mode & S_IFMT, S_IFBLK | S_IFCHR | S_IFDIR | S_IFIFO | S_IFLNK | S_IFREG | S_IFSOCK);
-            if known && mode <= S_IFMT | 0o7777 { Some(mode) } else { None }
+            super::is_known_mode(mode.into()).then_some(mode)
         })
     }
 }
@@ -283,7 +288,7 @@ mod birth {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stat::{S_IFCHR, S_IFREG, make_dev};
+    use crate::stat::make_dev;
 
     fn text(records: &[Record]) -> String {
         let mut out = Vec::new();

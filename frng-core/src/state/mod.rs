@@ -1,12 +1,14 @@
 //! The lies of a daemon and the file they are kept in.
 
 mod file;
+pub mod foreign;
 mod format;
 mod record;
+mod rescue;
 mod table;
 
 pub(crate) use file::reason;
-pub use file::{Locking, StateFile, read};
+pub use file::{Locking, StateFile, read, read_unused};
 pub use format::{Broken, FORMAT_VERSION, parse, write};
 pub use record::{Record, Xattrs};
 pub use table::Table;

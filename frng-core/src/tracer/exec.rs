@@ -4,6 +4,7 @@
 //! to its end, and the program's own bytes are put back: one stop more, whatever the program is.
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::abi_table::AbiTable;
@@ -17,15 +18,26 @@ use crate::policy;
 
 /// Why a new program cannot be prepared.
 pub enum Failure {
-    /// It has died.
-    Gone,
+    /// It cannot be reached any more.
+    Gone(Gone),
+    /// Its memory is closed, because its file cannot be read: see [`super::closed`]. Its stack begins here.
+    Closed(u64),
     /// This cannot be done with it.
     Cannot(String),
 }
 
+impl Failure {
+    /// It is a program of an ABI that nobody has registered.
+    pub fn unknown(audit_arch: u32) -> Failure {
+        Failure::Cannot(format!(
+            "it is a program for another CPU mode (AUDIT_ARCH {audit_arch:#x}) that this frng has no support for"
+        ))
+    }
+}
+
 impl From<Gone> for Failure {
-    fn from(_: Gone) -> Failure {
-        Failure::Gone
+    fn from(gone: Gone) -> Failure {
+        Failure::Gone(gone)
     }
 }
 
@@ -49,25 +61,28 @@ pub struct Bootstrap {
     original: Vec<u8>,
 }
 
-/// Sees to the credentials of the new program and puts the bootstrap code in place.
-pub fn prepare(thread: &Thread, abis: &'static [AbiTable]) -> Result<Bootstrap, Failure> {
+/// Sees to the credentials of the new program and puts the bootstrap code in place. `stack` is where its stack pointer
+/// was at the exec event, if it has run since.
+pub fn prepare(thread: &Thread, abis: &'static [AbiTable], stack: Option<u64>) -> Result<Bootstrap, Failure> {
     let info = ptrace::syscall_info(thread.tid)?;
-    let abi = abis.iter().find(|table| table.abi().audit_arch() == info.audit_arch).ok_or_else(|| {
-        Failure::Cannot(format!(
-            "it is a program for another CPU mode (AUDIT_ARCH {:#x}) that this frng has no support for",
-            info.audit_arch
-        ))
-    })?;
+    let abi = abis
+        .iter()
+        .find(|table| table.abi().audit_arch() == info.audit_arch)
+        .ok_or_else(|| Failure::unknown(info.audit_arch))?;
     thread.abi.set(abi);
     thread.view.set(lookup::view(thread.tid));
     let mut registers = ptrace::registers(thread.tid)?;
     abi.abi().settle(&mut registers);
+    let stack = TraceeAddr(stack.unwrap_or(abi.abi().sp(&registers)));
+    let memory = match OpenOptions::new().read(true).write(true).open(format!("/proc/{}/mem", thread.tid)) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(Failure::Closed(stack.0)),
+        memory => memory?,
+    };
     let executable = lookup::executable(thread.tid);
-    let stack = TraceeAddr(abi.abi().sp(&registers));
+    thread.stack.set(Some(stack.0));
     let tid = thread.tid;
     policy::exec::after_exec(thread, executable.as_ref(), &mut |value| lookup::capability(tid, value), stack)
         .map_err(|errno| Failure::Cannot(format!("its auxv cannot be changed: {errno}")))?;
-    let memory = OpenOptions::new().read(true).write(true).open(format!("/proc/{}/mem", thread.tid))?;
     let code = thread.world.trampoline.bootstrap(abi.abi());
     // All of it in the page of the first instruction: behind that may be nothing.
     let pc = abi.abi().pc(&registers);

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use super::abi_table::AbiTable;
 use super::ptrace::{self, Gone};
 use super::thread::{Request, Thread};
-use crate::arch::Registers;
+use crate::arch::{Abi, Registers};
 use crate::call::Call;
 use crate::errno::Errno;
 use crate::policy::{Answer, Outcome};
@@ -189,8 +189,17 @@ impl Flight {
     /// A call through the trampoline, with all signals held back until the handler ends.
     fn inject(&mut self, thread: &Thread, request: Request) -> Result<(), Gone> {
         let mut registers = self.start(thread)?;
-        self.hold_signals(thread)?;
         let abi = Self::table(thread).abi();
+        if self.blocked.is_none() && is_overwritten(thread, abi) {
+            thread.world.log.error(format_args!(
+                "{}: killed, because it has mapped something else over the trampoline at {:#x}",
+                thread.tid,
+                abi.trampoline_address()
+            ));
+            ptrace::kill(thread.tid);
+            return Err(Gone::Dead);
+        }
+        self.hold_signals(thread)?;
         abi.prepare_call(&mut registers, abi.trampoline_address(), request.number, request.args);
         ptrace::set_registers(thread.tid, abi, &registers)
     }
@@ -254,6 +263,26 @@ impl Flight {
         ptrace::set_registers(thread.tid, abi, &registers)?;
         Ok(Next::Finished(outcome))
     }
+}
+
+/// Whether there is other code where the trampoline was: it would run with all signals held back, perhaps for ever. If
+/// there is none at all the call faults, which is seen to.
+fn is_overwritten(thread: &Thread, abi: &dyn Abi) -> bool {
+    let expected = abi.trampoline_code();
+    let mut code = vec![0; expected.len()];
+    let have = ptrace::read_memory(thread.tid, abi.trampoline_address(), &mut code);
+    have != 0 && code[..have] != expected[..have]
+}
+
+/// A new thread that stands behind its maker's call: it finds the arguments that the program gave to that call in its
+/// registers, not those of the call that took its place.
+pub fn show_own_arguments(thread: &Thread, origin: &Origin) -> Result<(), Gone> {
+    let abi = thread.abi.get().abi();
+    let mut registers = ptrace::registers(thread.tid)?;
+    let pc = abi.pc(&registers);
+    abi.prepare_call(&mut registers, pc, origin.number as u32, origin.call.args);
+    abi.set_result(&mut registers, 0);
+    ptrace::set_registers(thread.tid, abi, &registers)
 }
 
 /// The kernel's internal restart codes (`include/linux/errno.h`).

@@ -5,7 +5,9 @@
 //! its end; then everything else is ended and the state saved.
 
 use std::collections::HashSet;
+use std::io;
 
+use super::doorbell;
 use super::ptrace::{self, Event};
 use super::run::Tracer;
 
@@ -43,9 +45,11 @@ impl Tracer {
             ptrace::kill(*tid);
         }
         while others.iter().any(|tid| self.process_of(*tid).is_some()) {
-            match ptrace::wait() {
+            match self.next_event() {
                 Ok((tid, Event::Ending)) => self.let_end(tid),
                 Ok((tid, event)) => self.handle(tid, event),
+                // Orders do not matter any more.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => doorbell::noticed(),
                 Err(_) => return,
             }
         }

@@ -17,7 +17,7 @@ use crate::errno::Errno;
 use crate::policy::{PATH_MAX, TraceeExt};
 use crate::stat::{STATX_WANTED, Statx};
 
-/// Whether a process sees the same mounts and root as the daemon.
+/// Whether a thread sees the same mounts and root as the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
     /// Paths mean the same.
@@ -31,7 +31,7 @@ const RESOLVE_NO_XDEV: u64 = 0x01;
 const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
 const RESOLVE_NO_SYMLINKS: u64 = 0x04;
 
-/// Compares mount namespace and root of a process with our own.
+/// Compares mount namespace and root of a thread with our own.
 pub fn view(tid: i32) -> View {
     static OURS: OnceLock<Option<[(u64, u64); 2]>> = OnceLock::new();
     let ours = OURS.get_or_init(|| Some([identity("/proc/self/ns/mnt")?, identity("/proc/self/root")?]));
@@ -66,6 +66,22 @@ pub fn stat(thread: &Thread, file: FileRef) -> Option<Result<Statx, Errno>> {
         return if file.flags & libc::AT_EMPTY_PATH != 0 { descriptor(thread, file) } else { None };
     }
     by_path(thread, file, path)
+}
+
+/// An `O_PATH` descriptor of a file as the tracee names it with these `AT_*` flags, or `None` if only the tracee can tell
+/// or there is none.
+pub fn find(thread: &Thread, dirfd: i32, path: &[u8], flags: i32) -> Option<OwnedFd> {
+    let follow = flags & libc::AT_SYMLINK_NOFOLLOW == 0;
+    if path.is_empty() {
+        let link = link_to(thread, dirfd).filter(|_| flags & libc::AT_EMPTY_PATH != 0)?;
+        return open_path(libc::AT_FDCWD, &link, true, 0).ok();
+    }
+    if thread.view.get() != View::Same {
+        return None;
+    }
+    let base = if path.starts_with(b"/") { None } else { Some(open_base(thread, dirfd)?) };
+    let path = CString::new(path).ok()?;
+    open_path(base.as_ref().map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd), &path, follow, RESOLVE_NO_MAGICLINKS).ok()
 }
 
 /// The file behind a descriptor of the tracee, or its working directory.

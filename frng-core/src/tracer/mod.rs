@@ -4,6 +4,8 @@
 //! one; `exec` prepares a program that has just been loaded; `thread` is what a handler sees of its tracee.
 
 mod abi_table;
+mod callers;
+mod closed;
 mod cpu;
 mod doorbell;
 mod exec;
@@ -12,6 +14,8 @@ mod foundlings;
 mod last_process;
 mod lookup;
 mod orphans;
+mod pending;
+mod program;
 mod ptrace;
 mod run;
 mod thread;
@@ -19,6 +23,7 @@ mod trampoline;
 
 use std::sync::mpsc::{Receiver, Sender};
 
+pub use callers::Callers;
 pub use doorbell::ring;
 pub use run::Tracer;
 
@@ -41,6 +46,8 @@ pub enum Order {
     Dump,
     /// Nothing but: look whether the daemon is idle.
     Check,
+    /// Trace no longer: this signal has come.
+    Terminate(i32),
 }
 
 /// See [`Order::Attach`].

@@ -1,17 +1,51 @@
 //! ptrace(2), typed for what the tracer needs.
 //!
 //! Every request can fail with `ESRCH`: a tracee may be killed at any moment, also while it is stopped. That is
-//! [`Gone`], never a reason to panic; its end is told by the next wait.
+//! [`Gone::Dead`], never a reason to panic; its end is told by the next wait. Any other error is one that should not
+//! be, and is told apart.
 
 use std::ffi::c_void;
+use std::fmt;
 use std::io;
 use std::ptr;
 
+use super::doorbell;
 use crate::arch::{Abi, REGISTERS_MAX, Registers};
+use crate::errno::Errno;
 
-/// The tracee has died, or is not stopped where it should be because it is dying.
+/// Why nothing more can be done with a stopped tracee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gone;
+pub enum Gone {
+    /// It has died, or is not stopped where it should be because it is dying.
+    Dead,
+    /// The kernel refuses to do this, although the tracee lives.
+    Refused(Refusal),
+}
+
+/// A request that has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Refusal {
+    request: Request,
+    errno: Errno,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.request {
+            libc::PTRACE_SEIZE => "PTRACE_SEIZE",
+            libc::PTRACE_CONT => "PTRACE_CONT",
+            libc::PTRACE_SYSCALL => "PTRACE_SYSCALL",
+            libc::PTRACE_LISTEN => "PTRACE_LISTEN",
+            libc::PTRACE_INTERRUPT => "PTRACE_INTERRUPT",
+            libc::PTRACE_GETEVENTMSG => "PTRACE_GETEVENTMSG",
+            libc::PTRACE_GETSIGINFO => "PTRACE_GETSIGINFO",
+            libc::PTRACE_GETREGSET => "PTRACE_GETREGSET",
+            libc::PTRACE_SETREGSET => "PTRACE_SETREGSET",
+            request => return write!(f, "ptrace request {request:#x}: {}", self.errno),
+        };
+        write!(f, "{name}: {}", self.errno)
+    }
+}
 
 /// `NT_PRSTATUS` (`include/uapi/linux/elf.h`): the general purpose registers.
 const NT_PRSTATUS: usize = 1;
@@ -29,14 +63,18 @@ const OPTIONS: i32 = libc::PTRACE_O_TRACESYSGOOD
 
 type Request = libc::c_uint;
 
-fn request(request: Request, tid: i32, addr: usize, data: usize) -> io::Result<()> {
+fn request(request: Request, tid: i32, addr: usize, data: usize) -> Result<(), Refusal> {
     // SAFETY: callers pass either plain numbers or pointers to live memory of the size the request asks for.
     let result = unsafe { libc::ptrace(request as _, tid, addr as *mut c_void, data as *mut c_void) };
-    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if result == -1 { Err(Refusal { request, errno: last_errno() }) } else { Ok(()) }
 }
 
-fn or_gone(result: io::Result<()>) -> Result<(), Gone> {
-    result.map_err(|_| Gone)
+fn last_errno() -> Errno {
+    Errno(io::Error::last_os_error().raw_os_error().unwrap_or(0))
+}
+
+fn or_gone(result: Result<(), Refusal>) -> Result<(), Gone> {
+    result.map_err(|refusal| if refusal.errno == Errno::ESRCH { Gone::Dead } else { Gone::Refused(refusal) })
 }
 
 /// Whether a process and its descendants stop once more when they are about to end.
@@ -58,6 +96,7 @@ pub fn seize(tid: i32, watch: Watch) -> io::Result<()> {
         Watch::Nothing => OPTIONS,
     };
     request(libc::PTRACE_SEIZE, tid, 0, options as usize)
+        .map_err(|refusal| io::Error::from_raw_os_error(refusal.errno.0))
 }
 
 /// Lets a tracee run until its next event, delivering `signal` if it is not 0.
@@ -85,6 +124,19 @@ pub fn event_message(tid: i32) -> Result<u64, Gone> {
     let mut message: libc::c_ulong = 0;
     or_gone(request(libc::PTRACE_GETEVENTMSG, tid, 0, &raw mut message as usize))?;
     Ok(message as u64)
+}
+
+/// Whether a tracee has stopped because it has become another program, whatever else was told of this id before: a
+/// thread that is not the leader takes the leader's id over.
+pub fn is_at_exec(tid: i32) -> Result<bool, Gone> {
+    // SAFETY: the structure holds integers and addresses; all zeros is a value of it.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    match or_gone(request(libc::PTRACE_GETSIGINFO, tid, 0, &raw mut info as usize)) {
+        Ok(()) => Ok(info.si_signo == libc::SIGTRAP && info.si_code >> 8 == libc::PTRACE_EVENT_EXEC),
+        // In a group-stop there is none.
+        Err(Gone::Refused(Refusal { errno: Errno::EINVAL, .. })) => Ok(false),
+        Err(gone) => Err(gone),
+    }
 }
 
 /// General purpose registers.
@@ -226,7 +278,7 @@ impl Event {
 /// Waits for the next event of any tracee or child.
 ///
 /// # Errors
-/// `ECHILD` if there is none at all.
+/// `ECHILD` if there is none at all, `EINTR` if somebody knocks ([`doorbell`]).
 pub fn wait() -> io::Result<(i32, Event)> {
     loop {
         let mut status = 0;
@@ -236,10 +288,58 @@ pub fn wait() -> io::Result<(i32, Event)> {
             return Ok((tid, Event::from_status(status)));
         }
         let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
+        if error.kind() != io::ErrorKind::Interrupted || doorbell::is_knocking() {
             return Err(error);
         }
     }
+}
+
+/// What may be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Everything.
+    All,
+    /// Stops, not ends.
+    Stops,
+}
+
+/// The next event of any tracee or child, if there is one now.
+pub fn poll(which: Which) -> Option<(i32, Event)> {
+    let options = match which {
+        Which::All => libc::WEXITED | libc::WSTOPPED,
+        Which::Stops => libc::WSTOPPED,
+    };
+    let info = wait_id(options | libc::WNOHANG | libc::__WALL).ok()?;
+    // SAFETY: waitid has filled the part of the union that holds id and status, or left it zero.
+    let (tid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    // A stop as wait(2) would tell it.
+    let event = if is_end(&info) { Event::Ended } else { Event::from_status(status << 8 | 0x7f) };
+    (tid != 0).then_some((tid, event))
+}
+
+/// Whether there is any tracee or child of this thread that has not ended.
+pub fn anybody_lives() -> bool {
+    // Without WEXITED those that have ended do not count.
+    wait_id(libc::WSTOPPED | libc::WNOWAIT | libc::WNOHANG | libc::__WALL | libc::__WNOTHREAD).is_ok()
+}
+
+fn wait_id(options: i32) -> io::Result<libc::siginfo_t> {
+    loop {
+        // SAFETY: the structure holds integers and addresses; all zeros is a value of it.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: `info` is live. It stays zero if there is no event.
+        if unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) } == 0 {
+            return Ok(info);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted || doorbell::is_knocking() {
+            return Err(error);
+        }
+    }
+}
+
+fn is_end(info: &libc::siginfo_t) -> bool {
+    matches!(info.si_code, libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED)
 }
 
 /// Waits until there is an event and tells whether it is the end of a thread, and of which; the event is
@@ -248,31 +348,16 @@ pub fn wait() -> io::Result<(i32, Event)> {
 /// # Errors
 /// `ECHILD` if there is none at all.
 pub fn peek_end() -> io::Result<Option<i32>> {
-    loop {
-        // SAFETY: the structure holds integers and addresses; all zeros is a value of it.
-        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-        let options = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::__WALL;
-        // SAFETY: `info` is live.
-        let result = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) };
-        if result == 0 {
-            let ended = matches!(info.si_code, libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED);
-            // SAFETY: waitid has filled the part of the union that holds the process id.
-            return Ok(ended.then(|| unsafe { info.si_pid() }));
-        }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
+    let info = wait_id(libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::__WALL)?;
+    // SAFETY: waitid has filled the part of the union that holds the process id.
+    Ok(is_end(&info).then(|| unsafe { info.si_pid() }))
 }
 
 /// Whether [`wait`] would have to wait.
 pub fn is_quiet() -> bool {
-    // SAFETY: the structure holds integers and addresses; all zeros is a value of it.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    let options = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::WNOHANG | libc::__WALL;
-    // SAFETY: `info` is live. It stays zero if there is no event.
-    unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) == 0 && info.si_pid() == 0 }
+    let info = wait_id(libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::WNOHANG | libc::__WALL);
+    // SAFETY: the field is zero if waitid has not filled it.
+    info.is_ok_and(|info| unsafe { info.si_pid() } == 0)
 }
 
 /// Whether there is a thread of this id, be it one that has ended and is not reaped yet.
@@ -309,4 +394,63 @@ pub fn write_memory(tid: i32, to: u64, from: &[u8]) -> usize {
     // SAFETY: `local` describes `from`; the remote range is checked by the kernel.
     let put = unsafe { libc::process_vm_writev(tid, &raw const local, 1, &raw const remote, 1, 0) };
     usize::try_from(put).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stopped tracee of this thread that does nothing, killed in the end.
+    struct Idle(i32);
+
+    impl Idle {
+        fn new() -> Idle {
+            // SAFETY: the child of this process with several threads calls nothing but pause.
+            let pid = unsafe { libc::fork() };
+            if pid == 0 {
+                loop {
+                    // SAFETY: takes no memory.
+                    unsafe { libc::pause() };
+                }
+            }
+            let idle = Idle(pid);
+            seize(pid, Watch::Nothing).unwrap();
+            interrupt(pid);
+            idle.wait();
+            idle
+        }
+
+        fn wait(&self) -> i32 {
+            let mut status = 0;
+            // SAFETY: `status` is live.
+            assert_eq!(unsafe { libc::waitpid(self.0, &raw mut status, libc::__WALL) }, self.0);
+            status
+        }
+    }
+
+    impl Drop for Idle {
+        fn drop(&mut self) {
+            kill(self.0);
+            self.wait();
+        }
+    }
+
+    #[test]
+    fn a_refused_request_is_not_taken_for_death() {
+        let idle = Idle::new();
+        // There is no such signal.
+        let refusal = cont(idle.0, 1000).unwrap_err();
+        assert_eq!(refusal, Gone::Refused(Refusal { request: libc::PTRACE_CONT, errno: Errno::EIO }));
+        let Gone::Refused(refusal) = refusal else { unreachable!() };
+        assert_eq!(refusal.to_string(), "PTRACE_CONT: EIO");
+        assert_eq!(cont(idle.0, 0), Ok(()));
+        // It runs now.
+        assert_eq!(cont(idle.0, 0), Err(Gone::Dead));
+    }
+
+    #[test]
+    fn a_tracee_that_has_not_executed_anything_is_not_at_exec() {
+        let idle = Idle::new();
+        assert_eq!(is_at_exec(idle.0), Ok(false));
+    }
 }

@@ -1,29 +1,35 @@
 //! The wait loop: what each stop of a tracee means, and how it runs on.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
 use super::abi_table::AbiTable;
+use super::callers::Callers;
 use super::cpu::Follower;
+use super::doorbell;
 use super::exec::{self, Bootstrap};
-use super::flight::{Flight, Next, Origin};
+use super::flight::{self, Flight, Next, Origin};
+use super::foundlings::{self, Ended};
 use super::last_process::{self, Ending};
 use super::lookup;
 use super::orphans::Sweeper;
-use super::ptrace::{self, Event, Gone, Position, SyscallInfo, Watch};
+use super::pending::{Kernel, Pending};
+use super::ptrace::{self, Event, Gone, Position, Refusal, SyscallInfo, Watch};
 use super::thread::{Start, Thread, World};
 use super::trampoline::Trampoline;
 use super::{Attach, Attached, Engine, Order, Orders};
 use crate::arch::{Abi, DONE_NUMBER};
-use crate::call::{Call, table};
+use crate::call::{Call, Sys, table};
 use crate::creds::Creds;
 use crate::errno::Errno;
 use crate::lie::LieTable;
 use crate::log::Log;
 use crate::policy::{Answer, Outcome, PATH_MAX, Process, Schedule, TraceeExt};
 use crate::state::Table;
+use crate::stats::{Stats, Subject};
 
 /// What a tracee is doing between two stops.
 enum Phase {
@@ -41,11 +47,15 @@ enum Phase {
 pub(super) struct Tracked {
     pub(super) thread: Rc<Thread>,
     phase: Phase,
-    flight: Option<Flight>,
+    pub(super) flight: Option<Flight>,
     /// The result of the trampoline's call, while [`DONE_NUMBER`] has to run to its exit.
     done: Option<u64>,
     /// A call that is issued once more, to run as it is, and the signals that the program blocks.
     let_through: Option<(Origin, u64)>,
+    /// Its memory is closed until its first call; its stack begins here.
+    closed: Option<u64>,
+    /// The call that has made it, if its maker issued it with other arguments than the program's; up to its first stop.
+    born_of: Option<Origin>,
     /// Its filter stops at every open.
     pub(super) every_open: bool,
     /// Its memory has the trampoline.
@@ -54,24 +64,30 @@ pub(super) struct Tracked {
 
 /// The tracer of a daemon. Must be used on one thread: the kernel ties tracees to it.
 pub struct Tracer {
-    abis: &'static [AbiTable],
+    pub(super) abis: &'static [AbiTable],
     world: Rc<World>,
     pub(super) log: Log,
     orders: Orders,
     tracked: HashMap<i32, Tracked>,
+    pending: Pending,
     /// First stops of threads whose maker has not yet told of them.
     pub(super) early: HashMap<i32, Event>,
-    /// The tracee that has ended last.
-    pub(super) last_ended: Option<Tracked>,
+    /// Tracees that have ended lately.
+    pub(super) ended: Ended,
     follower: Follower,
     sweeper: Sweeper,
     pub(super) ending: Ending,
     /// Filters made from now on stop at every open.
     every_open: bool,
+    callers: Callers,
+    stats: Option<Rc<Stats>>,
+    terminated: Option<i32>,
+    /// What the kernel has refused to do, to tell each once.
+    refusals: HashSet<Refusal>,
 }
 
 impl Tracer {
-    /// A tracer without tracees. Makes the trampoline's file in `directory`.
+    /// A tracer without tracees, on the thread that will [`run`](Tracer::run) it. Makes the trampoline's file in `directory`.
     ///
     /// # Errors
     /// One line that says what is wrong with the directory and how to mend it.
@@ -81,58 +97,96 @@ impl Tracer {
         table: Rc<Table>,
         log: Log,
         orders: Orders,
+        callers: Callers,
+        stats: Option<Rc<Stats>>,
     ) -> Result<Tracer, String> {
+        doorbell::listen_here().map_err(|error| format!("cannot start the daemon: {error}"))?;
         let trampoline = Trampoline::new(directory, abis)?;
         let every_open = table.kinds().devices > 0;
+        let abis = AbiTable::all(abis);
         Ok(Tracer {
-            abis: AbiTable::all(abis),
-            world: Rc::new(World { table, trampoline, threads: Default::default() }),
+            abis,
+            world: Rc::new(World { abis, log: log.clone(), table, trampoline, threads: Default::default() }),
             log,
             orders,
             tracked: HashMap::new(),
+            pending: Pending::default(),
             early: HashMap::new(),
-            last_ended: None,
+            ended: Ended::default(),
             follower: Follower::default(),
             sweeper: Sweeper::default(),
             ending: Ending::default(),
             every_open,
+            callers,
+            stats,
+            terminated: None,
+            refusals: HashSet::new(),
         })
     }
 
     /// Traces until `idle` agrees to end. It is asked when no tracee is left; if the last one has just ended, before
-    /// its parent can see that.
-    pub fn run(&mut self, idle: &mut dyn FnMut() -> bool) {
+    /// its parent can see that. Or until [`Order::Terminate`]: then there may be tracees, and its signal is returned.
+    pub fn run(&mut self, idle: &mut dyn FnMut() -> bool) -> Option<i32> {
         loop {
             self.obey_orders();
-            if !self.early.is_empty() && (self.tracked.is_empty() || ptrace::is_quiet()) {
+            if self.terminated.is_some() {
+                return self.terminated;
+            }
+            let quiet = || self.tracked.is_empty() || ptrace::is_quiet();
+            if !self.early.is_empty() && self.pending.is_empty() && quiet() {
                 self.adopt_foundlings();
             }
-            if self.tracked.is_empty() {
+            // A child of a tracee that has ended may not have stopped yet.
+            if self.tracked.is_empty() && !ptrace::anybody_lives() {
                 if idle() {
-                    return;
+                    return None;
                 }
                 match self.orders.recv() {
                     Ok(order) => self.obey(order),
-                    Err(_) => return,
+                    Err(_) => return None,
                 }
                 continue;
             }
             let ending = self.tracked.len() == 1
+                && self.pending.is_empty()
                 && matches!(ptrace::peek_end(), Ok(Some(tid)) if self.tracked.contains_key(&tid))
+                && self.early.is_empty()
+                && !ptrace::anybody_lives()
                 && idle();
-            match ptrace::wait() {
-                Ok((tid, Event::Ending)) => self.handle_ending(tid, idle),
-                Ok((tid, event)) => self.handle(tid, event),
+            match self.next_event() {
+                Ok((tid, event)) => {
+                    self.count(|stats| stats.stopped(subject(event)));
+                    match event {
+                        Event::Ending => self.handle_ending(tid, idle),
+                        _ => self.handle(tid, event),
+                    }
+                    self.count(Stats::resumed);
+                }
+                // There are orders.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // No child although some are tracked: they were reaped with the process that exec replaced.
                 Err(_) => self.tracked.clear(),
             }
             if ending {
-                return;
+                return None;
             }
         }
     }
 
+    /// The next event of anybody, in turn.
+    pub(super) fn next_event(&mut self) -> io::Result<(i32, Event)> {
+        self.pending.next(&mut Kernel, self.tracked.len())
+    }
+
+    /// Counts something, if somebody wants to know.
+    fn count(&self, what: impl FnOnce(&Stats)) {
+        if let Some(stats) = &self.stats {
+            what(stats);
+        }
+    }
+
     fn obey_orders(&mut self) {
+        doorbell::noticed();
         while let Ok(order) = self.orders.try_recv() {
             self.obey(order);
         }
@@ -143,6 +197,7 @@ impl Tracer {
             Order::Attach(attach) => self.attach(attach),
             Order::Dump => self.dump(),
             Order::Check => {}
+            Order::Terminate(signal) => self.terminated = Some(signal),
         }
     }
 
@@ -155,17 +210,23 @@ impl Tracer {
             )
         });
         let result = result.map(|()| {
+            self.callers.attached(attach.pid);
             let start = Start {
                 creds: Creds::root(attach.settings.last_cap),
                 settings: Rc::new(attach.settings),
                 groups: Rc::from([0]),
                 process: Rc::new(Cell::new(Process { umask: umask_of(attach.pid), dumpable: 1 })),
                 schedule: Schedule::default(),
-                view: Rc::new(Cell::new(lookup::view(attach.pid))),
+                stack: foundlings::stack_of(attach.pid),
+                view: lookup::view(attach.pid),
             };
             let ids = (attach.pid, attach.pid, 0);
             self.log.info(format_args!("{}: attached, engine {:?}", attach.pid, attach.engine));
             self.track(ids, attach.engine, start, &self.abis[0], self.every_open, false);
+            if attach.engine == Engine::Ptrace {
+                // From its next stop on it stops at calls, so that its exec is seen before it is made.
+                ptrace::interrupt(attach.pid);
+            }
             Attached { stop_at_every_open: self.every_open }
         });
         // The caller may have died meanwhile; its end is told by the next wait.
@@ -188,6 +249,8 @@ impl Tracer {
             flight: None,
             done: None,
             let_through: None,
+            closed: None,
+            born_of: None,
             every_open,
             ready,
         });
@@ -257,10 +320,11 @@ impl Tracer {
         if event == Event::Ended {
             self.early.remove(&tid);
             self.ending.forget(tid);
+            self.callers.ended(tid);
             if let Some(mut tracked) = self.remove(tid) {
                 tracked.flight = None;
                 tracked.thread.release_slot();
-                self.last_ended = Some(tracked);
+                self.ended.push(tracked);
             }
             return;
         }
@@ -269,11 +333,25 @@ impl Tracer {
             return;
         }
         self.follower.stopped(tid);
-        // Whoever is gone while we look at it is dying: its end comes with a later wait.
-        let _ = self.handle_stop(tid, event);
+        match self.handle_stop(tid, event) {
+            // Whoever dies while we look at it: its end comes with a later wait.
+            Ok(()) | Err(Gone::Dead) => {}
+            Err(Gone::Refused(refusal)) => {
+                if self.refusals.insert(refusal) {
+                    self.log.error(format_args!("{tid}: killed, because it cannot be traced on: {refusal}"));
+                }
+                ptrace::kill(tid);
+            }
+        }
     }
 
     fn handle_stop(&mut self, tid: i32, event: Event) -> Result<(), Gone> {
+        match event {
+            Event::Ended | Event::Exec | Event::Seccomp | Event::Syscall => {}
+            // Told of a leader that another thread has replaced meanwhile: its exec comes with a later wait.
+            _ if ptrace::is_at_exec(tid)? => return Ok(()),
+            _ => {}
+        }
         match event {
             Event::Ended => Ok(()),
             Event::Ending => self.resume(tid, 0),
@@ -286,8 +364,8 @@ impl Tracer {
         }
     }
 
-    fn tracked(&mut self, tid: i32) -> Result<&mut Tracked, Gone> {
-        self.tracked.get_mut(&tid).ok_or(Gone)
+    pub(super) fn tracked(&mut self, tid: i32) -> Result<&mut Tracked, Gone> {
+        self.tracked.get_mut(&tid).ok_or(Gone::Dead)
     }
 
     /// Lets a tracee run to its next interesting stop.
@@ -295,6 +373,7 @@ impl Tracer {
         let tracked = self.tracked(tid)?;
         match (&tracked.phase, tracked.thread.engine) {
             (Phase::InPlace, _) | (_, Engine::Ptrace) => ptrace::cont_to_syscall(tid, signal),
+            _ if tracked.closed.is_some() => ptrace::cont_to_syscall(tid, signal),
             (_, Engine::Seccomp) => ptrace::cont(tid, signal),
         }
     }
@@ -303,6 +382,9 @@ impl Tracer {
         let info = ptrace::syscall_info(tid)?;
         let tracked = self.tracked(tid)?;
         match (&tracked.phase, info.position) {
+            (Phase::Running, Position::Entry { number, args }) if tracked.closed.is_some() => {
+                self.open_memory(tid, &info, number, args)
+            }
             (Phase::Running, Position::Entry { number, args }) => self.enter(tid, &info, number, args),
             (Phase::InPlace, Position::Exit { result }) => {
                 if tracked.flight.as_mut().is_none_or(Flight::at_exit) {
@@ -324,6 +406,8 @@ impl Tracer {
                 Some(result) => self.done(tid, result),
                 None => self.resume(tid, 0),
             },
+            // Told of a leader that another thread has replaced meanwhile: its exec comes with a later wait.
+            (_, Position::None) => Ok(()),
             _ => self.resume(tid, 0),
         }
     }
@@ -361,18 +445,22 @@ impl Tracer {
         if let Some((again, mask)) = tracked.let_through.take() {
             ptrace::set_signal_mask(tid, mask)?;
             if again.is_again(number, info.pc, info.sp) {
+                self.count(|stats| stats.about(Subject::Call(again.call.sys)));
                 return self.resume(tid, 0);
             }
         }
         let Some(sys) = abi.sys(number) else { return self.resume(tid, 0) };
         let call = Call { sys, args };
         let every_open = tracked.every_open || tracked.thread.engine == Engine::Ptrace;
-        if !tracked.ready || !call.stops(every_open) {
+        // The invocation's own exec needs no trampoline.
+        let ready = tracked.ready || matches!(sys, Sys::Execve | Sys::Execveat);
+        if !ready || !call.stops(every_open) {
             return self.resume(tid, 0);
         }
         tracked.thread.abi.set(abi);
         let thread = Rc::clone(&tracked.thread);
         let origin = Origin { call, number, pc: info.pc, sp: info.sp };
+        let counted = call.sys;
         let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if late_filter && !every_open {
             tracked.every_open = true;
             Box::pin(async move {
@@ -383,23 +471,35 @@ impl Tracer {
             Box::pin(async move { table::dispatch(&*thread, &call).await })
         };
         tracked.flight = Some(Flight::of_call(origin, future));
+        self.count(|stats| stats.entered(counted));
         self.advance(tid)
     }
 
     /// Runs a tracee's handler on until it waits or ends, then the tracee.
-    fn advance(&mut self, tid: i32) -> Result<(), Gone> {
+    pub(super) fn advance(&mut self, tid: i32) -> Result<(), Gone> {
+        let stats = self.stats.clone();
         let tracked = self.tracked(tid)?;
         let Some(flight) = &mut tracked.flight else {
             tracked.phase = Phase::Running;
             return self.resume(tid, 0);
         };
+        if let (Some(origin), Some(stats)) = (flight.origin, &stats) {
+            stats.about(Subject::Call(origin.call.sys));
+        }
         match flight.advance(&tracked.thread)? {
             Next::InPlace | Next::Cancelled => tracked.phase = Phase::InPlace,
             Next::Injected => tracked.phase = Phase::Injected,
             next @ (Next::Finished(_) | Next::FinishedAgain(_)) => {
                 let flight = tracked.flight.take();
                 tracked.phase = Phase::Running;
+                if let (Next::FinishedAgain(mask), Some(stack)) = (next, tracked.closed) {
+                    return self.prepare_opened(tid, mask, stack);
+                }
                 let origin = flight.and_then(|flight| flight.origin);
+                if let (Some(origin), Some(stats)) = (origin, &stats) {
+                    let outcome = if let Next::Finished(outcome) = next { outcome } else { Ok(Answer::Pass) };
+                    stats.answered(origin.call.sys, outcome);
+                }
                 if let (Next::FinishedAgain(mask), Some(origin)) = (next, origin) {
                     tracked.let_through = Some((origin, mask));
                 }
@@ -458,20 +558,32 @@ impl Tracer {
             let tracked = self.tracked(tid)?;
             let same_process = ptrace::same_process(tracked.thread.tgid, child);
             let (thread, every_open, ready) = (Rc::clone(&tracked.thread), tracked.every_open, tracked.ready);
-            self.take_on(child, &thread, same_process, every_open, ready);
+            let changed_call = tracked.flight.as_ref().and_then(|flight| flight.origin);
+            self.take_on(child, &thread, same_process, every_open, ready, changed_call);
         }
         self.resume(tid, 0)
     }
 
-    /// Tracks a new thread that `maker` has made.
-    pub(super) fn take_on(&mut self, child: i32, maker: &Thread, same_process: bool, every_open: bool, ready: bool) {
+    /// Tracks a new thread that `maker` has made, by a call whose arguments were changed if it is given.
+    pub(super) fn take_on(
+        &mut self,
+        child: i32,
+        maker: &Thread,
+        same_process: bool,
+        every_open: bool,
+        ready: bool,
+        changed_call: Option<Origin>,
+    ) {
         let mut start = maker.inheritance(same_process);
         start.schedule = start.schedule.of_child();
         if !same_process {
-            start.view.set(lookup::view(child));
+            start.view = lookup::view(child);
         }
         let tgid = if same_process { maker.tgid } else { child };
         self.track((child, tgid, maker.tgid), maker.engine, start, maker.abi.get(), every_open, ready);
+        if let Some(tracked) = self.tracked.get_mut(&child) {
+            tracked.born_of = changed_call;
+        }
         // The order of the two stops is not defined.
         if let Some(event) = self.early.remove(&child) {
             self.handle(child, event);
@@ -482,6 +594,9 @@ impl Tracer {
     fn handle_trap(&mut self, tid: i32) -> Result<(), Gone> {
         let late_filter = self.every_open;
         let tracked = self.tracked(tid)?;
+        if let Some(origin) = tracked.born_of.take() {
+            flight::show_own_arguments(&tracked.thread, &origin)?;
+        }
         let idle = matches!(tracked.phase, Phase::Running) && tracked.flight.is_none();
         if late_filter && idle && tracked.lacks_filter() {
             tracked.every_open = true;
@@ -521,15 +636,28 @@ impl Tracer {
             }
         }
         self.ending.forget(tid);
-        let abis = self.abis;
         let tracked = self.tracked(tid)?;
         tracked.flight = None;
         tracked.done = None;
         tracked.let_through = None;
         tracked.ready = false;
-        match exec::prepare(&tracked.thread, abis) {
+        tracked.closed = None;
+        self.prepare(tid, None)
+    }
+
+    /// Has a new program, which has not issued any call, map the trampoline. `stack` is where its stack begins, if it
+    /// has run already.
+    pub(super) fn prepare(&mut self, tid: i32, stack: Option<u64>) -> Result<(), Gone> {
+        let abis = self.abis;
+        let tracked = self.tracked(tid)?;
+        let again = tracked.closed.take().is_some();
+        match exec::prepare(&tracked.thread, abis, stack) {
             Ok(bootstrap) => {
                 tracked.phase = Phase::Bootstrap(Box::new(bootstrap));
+                self.resume(tid, 0)
+            }
+            Err(exec::Failure::Closed(stack)) if !again => {
+                tracked.closed = Some(stack);
                 self.resume(tid, 0)
             }
             Err(error) => self.give_up(tid, error),
@@ -537,6 +665,7 @@ impl Tracer {
     }
 
     fn finish_bootstrap(&mut self, tid: i32, result: u64) -> Result<(), Gone> {
+        self.count(|stats| stats.about(Subject::Exec));
         let tracked = self.tracked(tid)?;
         let Phase::Bootstrap(bootstrap) = std::mem::replace(&mut tracked.phase, Phase::Running) else {
             return self.resume(tid, 0);
@@ -551,12 +680,19 @@ impl Tracer {
     }
 
     /// A program that cannot be fooled must not run unfooled.
-    fn give_up(&mut self, tid: i32, error: exec::Failure) -> Result<(), Gone> {
-        if let exec::Failure::Cannot(why) = error {
-            self.log.error(format_args!("{tid}: killed, because it cannot be fooled: {why}"));
-            ptrace::kill(tid);
+    pub(super) fn give_up(&mut self, tid: i32, error: exec::Failure) -> Result<(), Gone> {
+        match error {
+            exec::Failure::Gone(gone) => return Err(gone),
+            exec::Failure::Closed(_) => {
+                self.log
+                    .error(format_args!("{tid}: killed, because it cannot be fooled: its memory cannot be accessed"));
+            }
+            exec::Failure::Cannot(why) => {
+                self.log.error(format_args!("{tid}: killed, because it cannot be fooled: {why}"));
+            }
         }
-        Err(Gone)
+        ptrace::kill(tid);
+        Err(Gone::Dead)
     }
 }
 
@@ -572,6 +708,17 @@ impl Tracked {
         let ids = (tid, old.tgid, old.parent);
         let thread = Thread::new(ids, old.engine, old.inheritance(true), Rc::clone(world), old.abi.get());
         Tracked { thread: Rc::new(thread), phase: Phase::Running, flight: None, done: None, ..self }
+    }
+}
+
+/// What a stop is about, as far as its event tells.
+fn subject(event: Event) -> Subject {
+    match event {
+        Event::Seccomp | Event::Syscall => Subject::OtherCall,
+        Event::Exec => Subject::Exec,
+        Event::Forked => Subject::Fork,
+        Event::Ended | Event::Ending => Subject::End,
+        Event::GroupStop(_) | Event::Trap | Event::Signal(_) => Subject::Signal,
     }
 }
 

@@ -9,12 +9,14 @@ use std::task::Poll;
 use super::Engine;
 use super::abi_table::AbiTable;
 use super::lookup;
+use super::program;
 use super::ptrace;
 use super::trampoline::{Slot, Trampoline};
 use crate::arch::Abi;
 use crate::call::{FileRef, Sys, TraceeAddr};
 use crate::creds::Creds;
 use crate::errno::Errno;
+use crate::log::Log;
 use crate::policy::{Process, Schedule, Settings, Tracee};
 use crate::stat::{STATX_WANTED, Statx};
 use crate::state::Table;
@@ -30,6 +32,10 @@ pub struct Request {
 
 /// What all tracees of a daemon share.
 pub struct World {
+    /// The conventions that programs may have.
+    pub abis: &'static [AbiTable],
+    /// Where to tell what is refused.
+    pub log: Log,
     /// The lies.
     pub table: Rc<Table>,
     /// The memory shared with tracees.
@@ -53,7 +59,9 @@ pub struct Thread {
     pub(super) groups: RefCell<Rc<[u32]>>,
     pub(super) process: Rc<Cell<Process>>,
     schedule: Cell<Schedule>,
-    pub(super) view: Rc<Cell<lookup::View>>,
+    /// Begin of the stack of the program that is run; see [`super::foundlings`].
+    pub(super) stack: Cell<Option<u64>>,
+    pub(super) view: Cell<lookup::View>,
     pub(super) world: Rc<World>,
     pub(super) abi: Cell<&'static AbiTable>,
     slot: Cell<Option<Slot>>,
@@ -73,8 +81,10 @@ pub struct Start {
     pub process: Rc<Cell<Process>>,
     /// What is pretended of its scheduling.
     pub schedule: Schedule,
+    /// Begin of its stack, if it is known.
+    pub stack: Option<u64>,
     /// Whether its paths mean the same here.
-    pub view: Rc<Cell<lookup::View>>,
+    pub view: lookup::View,
 }
 
 impl Thread {
@@ -91,7 +101,8 @@ impl Thread {
             groups: RefCell::new(start.groups),
             process: start.process,
             schedule: Cell::new(start.schedule),
-            view: start.view,
+            stack: Cell::new(start.stack),
+            view: Cell::new(start.view),
             world,
             abi: Cell::new(abi),
             slot: Cell::new(None),
@@ -111,7 +122,8 @@ impl Thread {
             groups: Rc::clone(&self.groups.borrow()),
             process: share(&self.process),
             schedule: self.schedule.get(),
-            view: if same_process { Rc::clone(&self.view) } else { Rc::new(Cell::new(self.view.get())) },
+            stack: self.stack.get(),
+            view: self.view.get(),
         }
     }
 
@@ -263,8 +275,19 @@ impl Tracee for Thread {
         }
     }
 
+    fn program_head(&self, dirfd: i32, path: &[u8], flags: i32, head: &mut [u8]) -> Option<usize> {
+        program::head(self, dirfd, path, flags, head)
+    }
+
+    fn refuses_program(&self, path: &[u8], audit_arch: u32) -> bool {
+        program::refuses(self, path, audit_arch)
+    }
+
     fn paths_changed(&self) {
-        self.view.set(lookup::view(self.tid));
+        // Mounts and root belong to a thread, but several threads and processes may have them in common.
+        for thread in self.world.threads.borrow().values().filter_map(Weak::upgrade) {
+            thread.view.set(lookup::view(thread.tid));
+        }
     }
 
     fn read(&self, from: TraceeAddr, to: &mut [u8]) -> Result<(), Errno> {

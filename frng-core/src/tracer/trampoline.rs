@@ -5,15 +5,14 @@
 //! here, where handlers put paths and where the kernel leaves results. A slot belongs to one handler while it runs.
 
 use std::cell::RefCell;
-use std::ffi::CString;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::ptr::NonNull;
 
 use crate::arch::Abi;
+use crate::memory::{Mapping, OTHER_DIRECTORY, failure, unnamed_file};
 use crate::policy::SCRATCH_LEN;
 use crate::stat::STATX_LEN;
 
@@ -34,7 +33,7 @@ const DATA_LEN: usize = SLOT_LEN * SLOTS;
 pub struct Trampoline {
     file: File,
     abis: &'static [&'static dyn Abi],
-    data: NonNull<u8>,
+    data: Mapping,
     free: RefCell<Vec<u16>>,
 }
 
@@ -48,16 +47,7 @@ impl Trampoline {
     /// # Errors
     /// One line that says what is wrong with the directory and how to mend it.
     pub fn new(directory: &Path, abis: &'static [&'static dyn Abi]) -> Result<Trampoline, String> {
-        let mend = "set FAKEROOT_TMPDIR to a directory on a filesystem that is writable and not mounted noexec";
-        let failed = |error: io::Error| {
-            let mend = match error.raw_os_error() {
-                Some(libc::ENOMEM) => "raise the limit on address space (ulimit -v)",
-                Some(libc::EFBIG) => "raise the limit on file sizes (ulimit -f)",
-                Some(libc::EMFILE) => "raise the limit on open files (ulimit -n)",
-                _ => mend,
-            };
-            format!("cannot use {} for the memory shared with the command: {error}; {mend}", directory.display())
-        };
+        let failed = |error: io::Error| failure(directory, &error);
         let file = unnamed_file(directory).map_err(failed)?;
         let data_offset = CODE_LEN * abis.len();
         file.set_len((data_offset + DATA_LEN) as u64).map_err(failed)?;
@@ -66,9 +56,10 @@ impl Trampoline {
             file.write_all_at(abi.trampoline_code(), begin as u64).map_err(failed)?;
             file.write_all_at(&filter(abis, *abi), (begin + FILTER_OFFSET) as u64).map_err(failed)?;
         }
-        check_executable(&file)
-            .map_err(|_| format!("cannot execute from {}: it is mounted noexec; {mend}", directory.display()))?;
-        let data = map(&file, DATA_LEN, libc::PROT_READ | libc::PROT_WRITE, data_offset).map_err(failed)?;
+        check_executable(&file).map_err(|_| {
+            format!("cannot execute from {}: it is mounted noexec; {OTHER_DIRECTORY}", directory.display())
+        })?;
+        let data = Mapping::new(&file, DATA_LEN, libc::PROT_READ | libc::PROT_WRITE, data_offset).map_err(failed)?;
         // The lowest numbers on top, so that few pages are ever touched.
         let free = (0..SLOTS as u16).rev().collect();
         Ok(Trampoline { file, abis, data, free: RefCell::new(free) })
@@ -114,7 +105,7 @@ impl Trampoline {
         // SAFETY: slots lie within the mapping, which lives as long as `self`. A tracee may write to it at the same
         // time, so it is copied by volatile reads and never referenced.
         unsafe {
-            let from = self.data.as_ptr().add(usize::from(slot.0) * SLOT_LEN);
+            let from = self.data.address().as_ptr().add(usize::from(slot.0) * SLOT_LEN);
             for (index, byte) in bytes.iter_mut().enumerate() {
                 *byte = from.add(index).read_volatile();
             }
@@ -138,40 +129,6 @@ impl Trampoline {
     }
 }
 
-impl Drop for Trampoline {
-    fn drop(&mut self) {
-        // SAFETY: the mapping was made by `new` with this length, and no reference into it is handed out.
-        unsafe { libc::munmap(self.data.as_ptr().cast(), DATA_LEN) };
-    }
-}
-
-/// An unlinked file. `O_TMPFILE` leaves nothing behind even if we are killed; where the filesystem has none, a
-/// named file is unlinked at once.
-fn unnamed_file(directory: &Path) -> io::Result<File> {
-    let unnamed = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC)
-        .open(directory);
-    match unnamed {
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR)) => {}
-        result => return result,
-    }
-    let template = CString::new([directory.as_os_str().as_encoded_bytes(), b"/frng-XXXXXX"].concat())?;
-    let mut name = template.into_bytes_with_nul();
-    // SAFETY: `name` is a terminated string that mkostemp may write to.
-    let fd = unsafe { libc::mkostemp(name.as_mut_ptr().cast(), libc::O_CLOEXEC) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: `name` is a terminated string and `fd` a descriptor of our own.
-    unsafe {
-        libc::unlink(name.as_ptr().cast());
-        Ok(std::os::fd::FromRawFd::from_raw_fd(fd))
-    }
-}
-
 /// The filter that stops at every open, as `struct sock_fprog` in an ABI's layout with its instructions.
 fn filter(abis: &[&'static dyn Abi], abi: &dyn Abi) -> Vec<u8> {
     let program = crate::filter::build(abis, true);
@@ -191,19 +148,5 @@ fn filter(abis: &[&'static dyn Abi], abi: &dyn Abi) -> Vec<u8> {
 
 /// Fails with `EPERM` on a filesystem mounted noexec.
 fn check_executable(file: &File) -> io::Result<()> {
-    let page = map(file, CODE_LEN, libc::PROT_READ | libc::PROT_EXEC, 0)?;
-    // SAFETY: just mapped, not referenced.
-    unsafe { libc::munmap(page.as_ptr().cast(), CODE_LEN) };
-    Ok(())
-}
-
-fn map(file: &File, len: usize, protection: i32, offset: usize) -> io::Result<NonNull<u8>> {
-    // SAFETY: a new mapping at an address of the kernel's choice.
-    let address = unsafe {
-        libc::mmap(std::ptr::null_mut(), len, protection, libc::MAP_SHARED, file.as_raw_fd(), offset as libc::off_t)
-    };
-    if address == libc::MAP_FAILED {
-        return Err(io::Error::last_os_error());
-    }
-    NonNull::new(address.cast()).ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))
+    Mapping::new(file, CODE_LEN, libc::PROT_READ | libc::PROT_EXEC, 0).map(drop)
 }

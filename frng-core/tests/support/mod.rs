@@ -54,7 +54,7 @@ impl Fooled {
         // SAFETY: plain system calls.
         let (real_uid, real_gid) = unsafe { (libc::geteuid(), libc::getegid()) };
         Fooled {
-            lies: Table::new(),
+            lies: Table::anonymous().expect("a table"),
             settings: Settings { unknown: UnknownOwner::OwnAsRoot, real_uid, real_gid, last_cap: 40, null_paths: true },
             creds: Cell::new(Creds::root(40)),
             groups: RefCell::default(),

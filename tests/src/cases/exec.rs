@@ -1,6 +1,6 @@
 //! exec of set-user-ID and set-group-ID files, of scripts, and of files with capabilities.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 use libc::{AT_EMPTY_PATH, AT_FDCWD, PR_SET_NO_NEW_PRIVS};
 
@@ -41,6 +41,7 @@ cases![
     seteuid_user_executes_as_such,
     auxv_of_mixed_ids_is_secure,
     exec_from_a_thread_keeps_the_threads_ids,
+    program_that_cannot_be_read_is_run,
     exec_errors_are_the_kernels,
     exec_keeps_descriptors_and_lies,
     exec_resets_keepcaps_not_groups,
@@ -254,6 +255,21 @@ fn exec_from_a_thread_keeps_the_threads_ids() {
             become_program(c"./p", &[c"program", c"role", c"who"]);
         });
     });
+}
+
+/// The harness has a copy of this program that is really root's alone to read.
+fn program_that_cannot_be_read_is_run() {
+    let path = std::env::var_os("FRNG_CASE_CLOSED").unwrap_or_default();
+    let Ok(path) = CString::new(path.into_encoded_bytes()) else { return };
+    symlink(&path, c"p");
+    ask(c"./p");
+    as_user(1000, || ask(c"./p"));
+    crate::stage::file(c"f");
+    must!(fchownat(AT_FDCWD, c"f", 1, 2, 0));
+    for _ in 0..10 {
+        run(c"./p", &[c"p", c"role", c"look"]);
+    }
+    run(c"./p", &[c"p", c"role", c"exec", c"./p"]);
 }
 
 fn exec_errors_are_the_kernels() {

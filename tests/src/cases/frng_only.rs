@@ -1,7 +1,13 @@
 //! Where frng must differ from root's kernel: the expected output stands here, and the oracle is not
 //! asked.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use libc::SIGKILL;
+
 use super::Case;
+use crate::stage::{fork, in_child};
+use crate::sys::NULL;
 
 /// This theme's cases.
 pub const CASES: &[Case] = &[
@@ -20,6 +26,18 @@ pub const CASES: &[Case] = &[
          getppid = ok\n\
          prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) = 0\n\
          getppid = ok\n",
+    ),
+    Case::expecting(
+        module_path!(),
+        "busy_tracees_are_served_in_turn",
+        busy_tracees_are_served_in_turn,
+        "each had its share\n",
+    ),
+    Case::expecting(
+        module_path!(),
+        "code_mapped_over_the_trampoline_is_not_run",
+        code_mapped_over_the_trampoline_is_not_run,
+        "child killed by signal 9\n",
     ),
 ];
 
@@ -46,4 +64,70 @@ fn own_seccomp_filter_is_pretended() {
     let _ = crate::sys::ok_or_errno("getppid", quiet!(getppid()));
     let _ = call!(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0));
     let _ = crate::sys::ok_or_errno("getppid", quiet!(getppid()));
+}
+
+/// When the first of many that do nothing but intercepted calls has made many, all others must have made some. There
+/// is nothing like it without a tracer: there the first is done before the last has begun.
+fn busy_tracees_are_served_in_turn() {
+    const PROCESSES: usize = 40;
+    const MANY: u32 = 300;
+    const SOME: u32 = MANY / 10;
+    let size = PROCESSES * size_of::<AtomicU32>();
+    // SAFETY: a new mapping at an address of the kernel's choice.
+    let shared = unsafe {
+        let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+        libc::mmap(std::ptr::null_mut(), size, protection, flags, -1, 0)
+    };
+    if shared == libc::MAP_FAILED {
+        println!("SETUP FAILED: mmap");
+        return;
+    }
+    // SAFETY: the mapping has this size, is zeroed, and stays to the end of the process.
+    let counts = unsafe { std::slice::from_raw_parts(shared.cast::<AtomicU32>(), PROCESSES) };
+    let children = counts.iter().map(|count| {
+        fork(|| {
+            while count.load(Ordering::SeqCst) < 100 * MANY {
+                let _ = quiet!(getuid());
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        })
+    });
+    let children: Vec<_> = children.flatten().collect();
+    let begin: Vec<u32> = counts.iter().map(|count| count.load(Ordering::SeqCst)).collect();
+    let made = || counts.iter().zip(&begin).map(|(count, begin)| count.load(Ordering::SeqCst) - begin);
+    while made().max() < Some(MANY) {
+        std::thread::yield_now();
+    }
+    let few = made().filter(|made| *made < SOME).count();
+    for child in children {
+        must!(kill(child, SIGKILL));
+        must!(wait4(child, NULL, 0, NULL));
+    }
+    match few {
+        0 => println!("each had its share"),
+        _ => println!("{few} of {PROCESSES} had less than a tenth of what the first had"),
+    }
+}
+
+/// It would run for ever with all signals held back. What is executable and shared is the trampoline.
+fn code_mapped_over_the_trampoline_is_not_run() {
+    crate::stage::file(c"f");
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let line = maps.lines().find(|line| line.contains(" r-xs "));
+    let begin = line.and_then(|line| usize::from_str_radix(line.split('-').next()?, 16).ok());
+    let Some(begin) = begin else {
+        println!("SETUP FAILED: no trampoline");
+        return;
+    };
+    in_child(|| {
+        let protection = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
+        // SAFETY: nothing of this program is there.
+        let address = unsafe { libc::mmap(begin as *mut _, 4096, protection, flags, -1, 0) };
+        if address as usize != begin {
+            println!("SETUP FAILED: mmap");
+        }
+        // Asked in the tracee, then set by the trampoline.
+        let _ = call!(fchmodat(libc::AT_FDCWD, c"/proc/self/cwd/f", 0o640));
+    });
 }

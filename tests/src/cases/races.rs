@@ -1,5 +1,6 @@
 //! What several threads and processes do at once. Such a case repeats what may go wrong and prints whether it did.
 
+use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, fchown, symlink};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,11 +10,12 @@ use std::time::Duration;
 use libc::{AT_FDCWD, O_RDWR, POLLIN, S_IFCHR, SIGKILL};
 
 use super::cases;
-use crate::stage::{fork, in_child, open_rw};
+use crate::stage::{become_program, fork, in_child, open_rw};
 use crate::sys::NULL;
 
 cases![
     child_of_a_killed_maker_ends,
+    child_of_a_killed_maker_has_its_ids,
     opens_after_mknod_meet_the_device,
     owners_survive_others_deleting,
     procfs_self_is_found_by_a_relative_path,
@@ -46,6 +48,62 @@ fn child_of_a_killed_maker_ends() {
         must!(wait4(maker, NULL, 0, NULL));
     }
     println!("all ended");
+}
+
+/// Two makers of different ids are killed at once while they fork in a loop: no child may take one for the other.
+fn child_of_a_killed_maker_has_its_ids() {
+    crate::stage::copy_of_self(c"p");
+    let mut wrong = 0;
+    for round in 0..40 {
+        let mut ends = [0i32; 2];
+        must!(pipe2(&mut ends, 0));
+        let makers = [7u32, 8].map(|uid| {
+            fork(|| {
+                must!(setresuid(uid, uid, uid));
+                let words = [uid.to_string(), ends[1].to_string()].map(|word| CString::new(word).unwrap_or_default());
+                become_program(c"./p", &[c"p", c"role", c"maker", &words[0], &words[1]]);
+            })
+        });
+        must!(close(ends[1]));
+        // Each says once that it is at work, and then each child that is wrong says so.
+        let mut said = [0u8; 64];
+        let mut at_work = 0;
+        while at_work < 2 {
+            match quiet!(read(ends[0], &mut said, 2 - at_work)) {
+                Ok(0) | Err(_) => break,
+                Ok(len) => at_work += len,
+            }
+        }
+        thread::sleep(Duration::from_micros(round * 50));
+        for maker in makers.into_iter().flatten() {
+            must!(kill(maker, SIGKILL));
+        }
+        while let Ok(len @ 1..) = quiet!(read(ends[0], &mut said, said.len())) {
+            wrong += len;
+        }
+        must!(close(ends[0]));
+        for maker in makers.into_iter().flatten() {
+            must!(wait4(maker, NULL, 0, NULL));
+        }
+    }
+    println!("wrong ids: {wrong}");
+}
+
+/// Forks for ever; a child that is not of this user id writes to the pipe.
+pub fn make_children(args: &[&str]) {
+    let [uid, pipe] = args else { return };
+    let (Ok(uid), Ok(pipe)) = (uid.parse::<usize>(), pipe.parse::<i32>()) else { return };
+    must!(write(pipe, c"w", 1));
+    loop {
+        let child = fork(|| {
+            if quiet!(getuid()) != Ok(uid) {
+                must!(write(pipe, c"x", 1));
+            }
+        });
+        if let Ok(child) = child {
+            let _ = quiet!(wait4(child, NULL, 0, NULL));
+        }
+    }
 }
 
 /// Threads that are busy in other calls when the first faked device appears must meet it like everybody else.

@@ -1,12 +1,12 @@
 //! POSIX ACLs: system.posix_acl_access and system.posix_acl_default, and what they do to the mode.
 
-use libc::{AT_FDCWD, XATTR_CREATE, XATTR_REPLACE};
+use libc::{AT_FDCWD, SIGKILL, XATTR_CREATE, XATTR_REPLACE};
 
 use super::cases;
 use super::xattr::{tell, tell_list};
 use crate::seen::show;
-use crate::stage::{dir, file, in_child, open_rw, symlink};
-use crate::sys::NULL;
+use crate::stage::{dir, file, fork, in_child, open_rw, symlink};
+use crate::sys::{self, NULL};
 
 cases![
     minimal_acl_becomes_the_mode,
@@ -36,6 +36,7 @@ cases![
     acl_of_foreign_file,
     acl_ends_with_its_inode,
     acl_is_kept_over_chown,
+    acl_does_not_undo_the_chown_of_another,
 ];
 
 const USER_OBJ: u16 = 1;
@@ -339,4 +340,36 @@ fn acl_is_kept_over_chown() {
     must!(fchownat(AT_FDCWD, c"f", 1, 2, 0));
     tell(c"f", ACCESS);
     show(c"f");
+}
+
+/// One process gives the file an ACL, or another mode, again and again; another one gives it away and looks whose it is.
+fn acl_does_not_undo_the_chown_of_another() {
+    let (extended, minimal) = (extended(4, 6), minimal(6, 4, 0));
+    let change: [&dyn Fn() -> sys::Result; 3] = [
+        &|| quiet!(setxattr(c"f", ACCESS, &extended[..], extended.len(), 0)),
+        &|| quiet!(setxattr(c"f", ACCESS, &minimal[..], minimal.len(), 0)),
+        &|| quiet!(fchmodat(AT_FDCWD, c"f", 0o751)),
+    ];
+    for change in change {
+        file(c"f");
+        let changer = fork(|| {
+            loop {
+                let _ = change();
+            }
+        });
+        let mut undone = 0;
+        for owner in 1..=300u32 {
+            must!(fchownat(AT_FDCWD, c"f", owner, owner, 0));
+            for _ in 0..3 {
+                let seen = crate::seen::by_fstatat(AT_FDCWD, c"f", 0);
+                undone += u32::from(seen.is_ok_and(|seen| (seen.uid, seen.gid) != (owner, owner)));
+            }
+        }
+        if let Ok(changer) = changer {
+            must!(kill(changer, SIGKILL));
+            must!(wait4(changer, NULL, 0, NULL));
+        }
+        println!("undone: {undone}");
+        must!(unlinkat(AT_FDCWD, c"f", 0));
+    }
 }

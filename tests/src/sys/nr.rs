@@ -52,6 +52,8 @@ numbers! {
     capset = libc::SYS_capset,
     chdir = libc::SYS_chdir,
     chroot = libc::SYS_chroot,
+    clone = libc::SYS_clone,
+    clone3 = 435,
     close = libc::SYS_close,
     dup = libc::SYS_dup,
     execve = libc::SYS_execve,
@@ -99,6 +101,7 @@ numbers! {
     mlock = libc::SYS_mlock,
     mlock2 = libc::SYS_mlock2,
     mlockall = libc::SYS_mlockall,
+    mount = libc::SYS_mount,
     munlock = libc::SYS_munlock,
     munlockall = libc::SYS_munlockall,
     openat = libc::SYS_openat,
@@ -135,6 +138,7 @@ numbers! {
     uname = libc::SYS_uname,
     unlinkat = libc::SYS_unlinkat,
     utimensat = libc::SYS_utimensat,
+    unshare = libc::SYS_unshare,
     write = libc::SYS_write,
 }
 

@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -60,6 +61,8 @@ impl Program {
 pub struct Tools {
     pub frng: PathBuf,
     case: PathBuf,
+    /// The same program, which only root can read.
+    closed: PathBuf,
     _place: Scratch,
 }
 
@@ -68,9 +71,12 @@ impl Tools {
         let place = Scratch::new(User::ROOT)?;
         let case = place.path().join("frng-case");
         fs::copy(installed("frng-case").unwrap_or_else(|| env!("CARGO_BIN_EXE_frng-case").into()), &case)?;
+        let closed = place.path().join("closed");
+        fs::copy(&case, &closed)?;
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o711))?;
         let copy = place.path().join("frng");
         fs::copy(frng, &copy)?;
-        Ok(Self { frng: copy, case, _place: place })
+        Ok(Self { frng: copy, case, closed, _place: place })
     }
 
     /// A command with the environment that all runs share.
@@ -78,6 +84,7 @@ impl Tools {
         let mut command = Command::new(program);
         command.env_clear().env("PATH", PATH).env("HOME", "/").env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
         command.env("SHELL", "/bin/sh").env("FRNG_CASE", &self.case);
+        command.env("FRNG_CASE_CLOSED", &self.closed);
         command
     }
 }

@@ -1,42 +1,12 @@
-//! `frng-state`: looks at state files without a daemon.
+//! `frng-state show`: a state as a table.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
-use std::path::Path;
-use std::process::ExitCode;
 
 use frng_core::stat::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, split_dev};
-use frng_core::state::{self, Record};
-
-const USAGE: &str = "\
-usage: frng-state show STATE     list what is remembered
-       frng-state check STATE    say whether STATE can be read
-";
-
-fn main() -> ExitCode {
-    let words: Vec<_> = std::env::args_os().skip(1).collect();
-    let words: Vec<_> = words.iter().map(|word| word.as_os_str()).collect();
-    let output = match words.as_slice() {
-        [help] if *help == "-h" || *help == "--help" => Ok(USAGE.into()),
-        [command, state] if *command == "show" => state::read(Path::new(state)).map(|records| show(&records)),
-        [command, state] if *command == "check" => state::read(Path::new(state))
-            .map(|records| format!("{}: {} lies\n", Path::new(state).display(), records.len())),
-        _ => Err("wrong arguments: see frng-state --help".into()),
-    };
-    let written = output.and_then(|text| {
-        io::stdout().write_all(text.as_bytes()).map_err(|error| format!("cannot write to stdout: {error}"))
-    });
-    match written {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("frng-state: {why}");
-            ExitCode::from(125)
-        }
-    }
-}
+use frng_core::state::Record;
 
 /// A table, one record a line, its xattrs in the last column.
-fn show(records: &[Record]) -> String {
+pub fn show(records: &[Record]) -> String {
     const HEAD: [&str; 7] = ["DEV", "INO", "MODE", "UID", "GID", "RDEV", "XATTRS"];
     let mut rows = vec![HEAD.map(String::from)];
     rows.extend(records.iter().map(row));

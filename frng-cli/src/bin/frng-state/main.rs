@@ -1,0 +1,47 @@
+//! `frng-state`: works on state files without a daemon.
+
+mod exchange;
+mod options;
+mod show;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use frng_core::state;
+
+use options::Action;
+
+fn main() -> ExitCode {
+    match options::parse(std::env::args_os().skip(1)).and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            complain(&why);
+            ExitCode::from(125)
+        }
+    }
+}
+
+fn run(action: Action) -> Result<(), String> {
+    match action {
+        Action::Help => print(options::USAGE),
+        Action::Show { state } => print(&show::show(&state::read(&state)?)),
+        Action::Check { state } => {
+            let lies = state::read(&state)?.len();
+            print(&format!("{}: {lies} lies\n", state.display()))
+        }
+        Action::Import { state, from } => print(&exchange::import(&state, from.as_deref())?),
+        Action::Export { state, to, format } => exchange::export(&state, to.as_deref(), format),
+    }
+}
+
+/// One line for the user. If nobody can read it the exit status has to do.
+fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "frng-state: {line}");
+}
+
+fn print(text: &str) -> Result<(), String> {
+    let mut out = io::stdout();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| format!("cannot write to stdout: {error}"))
+}

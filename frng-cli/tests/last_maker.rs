@@ -1,0 +1,88 @@
+//! The last process of a command is killed while it forks: its child is nobody's to tell of, and goes on all the same.
+
+mod common;
+
+use std::fs::{self, File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{Scratch, end};
+
+/// Names the file that the maker shares with this test.
+const SHARED: &str = "FRNG_TEST_SHARED";
+
+/// Words in the shared file: the id of the newest child, whether the maker is at work, and marks of children by id.
+const NEWEST: usize = 0;
+const AT_WORK: usize = 1;
+const MARKS: usize = 2;
+const WORDS: usize = 4096;
+
+fn map(file: &File) -> &'static [AtomicI32] {
+    let (protection, size) = (libc::PROT_READ | libc::PROT_WRITE, WORDS * size_of::<AtomicI32>());
+    // SAFETY: a new mapping at an address of the kernel's choice, which is never taken away, of a file that long.
+    unsafe {
+        let address = libc::mmap(std::ptr::null_mut(), size, protection, libc::MAP_SHARED, file.as_raw_fd(), 0);
+        assert_ne!(address, libc::MAP_FAILED);
+        std::slice::from_raw_parts(address.cast(), WORDS)
+    }
+}
+
+fn mark_of(words: &[AtomicI32], child: i32) -> &AtomicI32 {
+    &words[MARKS + child as usize % (WORDS - MARKS)]
+}
+
+/// What runs under frng: forks for ever. A test only by its form; does nothing when it is run as one.
+#[test]
+fn maker() {
+    let Some(path) = std::env::var_os(SHARED) else { return };
+    let words = map(&OpenOptions::new().read(true).write(true).open(path).unwrap());
+    words[AT_WORK].store(1, Ordering::SeqCst);
+    loop {
+        let flags = libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
+        // SAFETY: like fork. The kernel stores the child's id before the child can run; the child uses nothing but shared
+        // memory and system calls.
+        unsafe {
+            if libc::syscall(libc::SYS_clone, flags, 0, words[NEWEST].as_ptr(), 0, 0) == 0 {
+                let own = libc::syscall(libc::SYS_getpid) as i32;
+                let fooled = libc::syscall(libc::SYS_getuid) == 0;
+                mark_of(words, own).store(if fooled { own } else { -1 }, Ordering::SeqCst);
+                libc::_exit(0);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_child_of_the_last_process_goes_on_when_that_is_killed_in_fork() {
+    let scratch = Scratch::new();
+    let program = scratch.path("maker");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    for engine in ["seccomp", "ptrace"] {
+        for round in 0..60 {
+            one_round(&scratch, engine, &program, Duration::from_micros(round * 50));
+        }
+    }
+}
+
+fn one_round(scratch: &Scratch, engine: &str, program: &Path, pause: Duration) {
+    let shared = scratch.file("shared", vec![0; WORDS * size_of::<AtomicI32>()]);
+    let words = map(&OpenOptions::new().read(true).write(true).open(&shared).unwrap());
+    let mut command = scratch.command(&["frng", "--engine", engine, program.to_str().unwrap(), "--exact", "maker"]);
+    let child = command.env(SHARED, &shared).stdout(Stdio::null()).spawn().unwrap();
+    let pid = child.id() as i32;
+    let start = Instant::now();
+    while words[AT_WORK].load(Ordering::SeqCst) == 0 && start.elapsed() < Duration::from_secs(20) {
+        thread::sleep(Duration::from_micros(100));
+    }
+    thread::sleep(pause);
+    // SAFETY: our own child, which has not been waited for.
+    unsafe { libc::kill(pid, libc::SIGKILL) };
+    assert_eq!(end(child).unwrap().status, 128 + libc::SIGKILL);
+    scratch.wait_for_the_daemon_to_end();
+    let newest = words[NEWEST].load(Ordering::SeqCst);
+    assert_eq!(mark_of(words, newest).load(Ordering::SeqCst), newest, "{engine}: the newest child did not come so far");
+}

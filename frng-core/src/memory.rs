@@ -1,0 +1,102 @@
+//! Memory shared by the daemon and its tracees: files in FAKEROOT_TMPDIR that have no name.
+
+pub(crate) mod full_disk;
+
+use std::ffi::CString;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::ptr::NonNull;
+
+/// How to mend a directory that cannot be used.
+pub(crate) const OTHER_DIRECTORY: &str =
+    "set FAKEROOT_TMPDIR to a directory on a filesystem that is writable and not mounted noexec";
+
+/// A part of a file in this process's memory, shared with whoever else maps it.
+pub(crate) struct Mapping {
+    address: NonNull<u8>,
+    len: usize,
+}
+
+impl Mapping {
+    /// Maps `len` bytes from `offset`, a multiple of the page size, with `PROT_*`.
+    pub(crate) fn new(file: &File, len: usize, protection: i32, offset: usize) -> io::Result<Mapping> {
+        let offset = offset as libc::off_t;
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let address =
+            unsafe { libc::mmap(std::ptr::null_mut(), len, protection, libc::MAP_SHARED, file.as_raw_fd(), offset) };
+        if address == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let address = NonNull::new(address.cast()).ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+        Ok(Mapping { address, len })
+    }
+
+    /// Where it begins. Others may write to it at any time.
+    pub(crate) fn address(&self) -> NonNull<u8> {
+        self.address
+    }
+
+    /// Its length in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: made by `new` with this length; who keeps its address keeps it too.
+        unsafe { libc::munmap(self.address.as_ptr().cast(), self.len) };
+    }
+}
+
+/// An unlinked file. `O_TMPFILE` leaves nothing behind even if we are killed; where the filesystem has none, a
+/// named file is unlinked at once.
+pub(crate) fn unnamed_file(directory: &Path) -> io::Result<File> {
+    let unnamed = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC)
+        .open(directory);
+    match unnamed {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR)) => {}
+        result => return result,
+    }
+    let template = CString::new([directory.as_os_str().as_encoded_bytes(), b"/frng-XXXXXX"].concat())?;
+    let mut name = template.into_bytes_with_nul();
+    // SAFETY: `name` is a terminated string that mkostemp may write to.
+    let fd = unsafe { libc::mkostemp(name.as_mut_ptr().cast(), libc::O_CLOEXEC) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `name` is a terminated string and `fd` a descriptor of our own.
+    unsafe {
+        libc::unlink(name.as_ptr().cast());
+        Ok(File::from_raw_fd(fd))
+    }
+}
+
+/// A file in memory, for a table that no tracee maps.
+pub(crate) fn anonymous_file() -> io::Result<File> {
+    // SAFETY: the name is a terminated string.
+    let fd = unsafe { libc::memfd_create(c"frng".as_ptr(), libc::MFD_CLOEXEC) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a descriptor of our own.
+    Ok(unsafe { File::from_raw_fd(fd) })
+}
+
+/// The line that says why there is no shared memory, and how to mend it.
+pub(crate) fn failure(directory: &Path, error: &io::Error) -> String {
+    let mend = match error.raw_os_error() {
+        Some(libc::ENOMEM) => "raise the limit on address space (ulimit -v)",
+        Some(libc::EFBIG) => "raise the limit on file sizes (ulimit -f)",
+        Some(libc::EMFILE) => "raise the limit on open files (ulimit -n)",
+        _ => OTHER_DIRECTORY,
+    };
+    format!("cannot use {} for the memory shared with the command: {error}; {mend}", directory.display())
+}
