@@ -17,5 +17,5 @@ if [ ! -x "$rust/usr/bin/rustc" ]; then
   for package in "$cache"/debs-newer/*.deb; do dpkg -x "$package" "$rust.new"; done
   mv "$rust.new" "$rust"
 fi
-export RUSTC=$top/cross/rustc FRNG_CROSS_RUST=${rust##*/} RUSTC_BOOTSTRAP=1
+export RUSTC=$top/cross/rustc-newer RUSTC_BOOTSTRAP=1
 options+=(-Zbuild-std=std,panic_abort)

@@ -113,11 +113,15 @@ pub const TABLE: &[(u32, Sys)] = &[
     // Namespaces
     (Sysno::unshare as u32, Sys::Unshare),
     (Sysno::setns as u32, Sys::Setns),
+    (Sysno::chroot as u32, Sys::Chroot),
     // What would go around us
     (Sysno::seccomp as u32, Sys::Seccomp),
     (Sysno::io_uring_setup as u32, Sys::IoUringSetup),
     (Sysno::io_uring_enter as u32, Sys::IoUringEnter),
     (Sysno::io_uring_register as u32, Sys::IoUringRegister),
+    // New threads and processes
+    (Sysno::clone as u32, Sys::Clone),
+    (Sysno::clone3 as u32, Sys::Clone3),
     // Issued by the policy itself
     (Sysno::close as u32, Sys::Close),
     (Sysno::fcntl as u32, Sys::Fcntl),
