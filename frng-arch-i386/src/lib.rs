@@ -70,7 +70,7 @@ impl Abi for I386 {
         registers::prepare_call(registers, pc, number, args);
     }
 
-    fn rewind_call(&self, registers: &mut Registers, number: u32) {
+    fn rewind_call(&self, registers: &mut Registers, number: u32, _args: [u64; 6]) {
         registers::rewind_call(registers, number);
     }
 
