@@ -9,6 +9,9 @@ cfg_if::cfg_if! {
     } else if #[cfg(target_arch = "x86")] {
         /// The calling conventions that tracees may use; the first one is that of frng itself.
         pub static ABIS: &[&dyn Abi] = &[&frng_arch_i386::ABI];
+    } else if #[cfg(target_arch = "aarch64")] {
+        /// The calling conventions that tracees may use; the first one is that of frng itself.
+        pub static ABIS: &[&dyn Abi] = &[&frng_arch_aarch64::ABI];
     } else {
         compile_error!("no arch crate for this CPU yet");
     }

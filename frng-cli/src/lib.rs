@@ -6,6 +6,7 @@
 
 pub mod abis;
 mod command;
+mod kernel;
 mod messages;
 mod options;
 
@@ -74,6 +75,7 @@ fn print(text: &str) -> Result<c_int, String> {
 
 /// Becomes the command. Returns the exit status if it cannot be executed.
 fn execute(run: Run) -> Result<c_int, String> {
+    kernel::check()?;
     let engine = match run.engine {
         EngineChoice::Ptrace => Engine::Ptrace,
         EngineChoice::Seccomp if !filter::available() => {

@@ -10,17 +10,19 @@ use crate::stat::Statx;
 /// Largest general purpose register set (`NT_PRSTATUS`) of any CPU, in bytes.
 pub const REGISTERS_MAX: usize = 512;
 
-/// General purpose registers of a stopped tracee, as `PTRACE_GETREGSET` with `NT_PRSTATUS` gives them.
+/// General purpose registers of a stopped tracee, as `PTRACE_GETREGSET` with `NT_PRSTATUS` gives them; besides, where
+/// the number of the call under way is in none of them, the number that it is to have ([`Abi::number_set`]).
 #[derive(Clone, Copy)]
 pub struct Registers {
     bytes: [u8; REGISTERS_MAX],
     len: usize,
+    number: Option<u32>,
 }
 
 impl Registers {
     /// No registers yet: a buffer to read into.
     pub const fn new() -> Registers {
-        Registers { bytes: [0; REGISTERS_MAX], len: 0 }
+        Registers { bytes: [0; REGISTERS_MAX], len: 0, number: None }
     }
 
     /// Takes a register set as it came from the kernel or a file; what is over [`REGISTERS_MAX`] is cut.
@@ -35,6 +37,16 @@ impl Registers {
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
+    }
+
+    /// The number to be set with [`Abi::number_set`], if it is to change.
+    pub fn number(&self) -> Option<u32> {
+        self.number
+    }
+
+    /// Changes the number that is set with [`Abi::number_set`]. `u32::MAX`: no call is made, and none restarted.
+    pub fn set_number(&mut self, number: u32) {
+        self.number = Some(number);
     }
 
     /// The 64-bit register at a byte offset; 0 outside the set.
@@ -111,6 +123,13 @@ pub trait Abi: Sync {
     /// Bytes of its `NT_PRSTATUS` set.
     fn registers_len(&self) -> usize;
 
+    /// The register set of 4 bytes (`NT_*` of `include/uapi/linux/elf.h`) by which a stopped tracee gets the number of
+    /// its call, where writing a general purpose register does not change that. Whatever writes the number below then
+    /// does it by [`Registers::set_number`].
+    fn number_set(&self) -> Option<u32> {
+        None
+    }
+
     /// Program counter.
     fn pc(&self, registers: &Registers) -> u64;
 
@@ -130,9 +149,15 @@ pub trait Abi: Sync {
     /// one may follow from them.
     fn prepare_call(&self, registers: &mut Registers, pc: u64, number: u32, args: [u64; 6]);
 
-    /// At a syscall-exit-stop, with the registers of its syscall-enter-stop: back to before the instruction,
-    /// so that it issues the same call again.
-    fn rewind_call(&self, registers: &mut Registers, number: u32);
+    /// Whether a call can be done away with at its syscall-enter-stop, by the number `u32::MAX`, with all registers as
+    /// they are set there; and whether one that takes its place there gets all six arguments. Where not, the tracer lets a
+    /// call that is not to be made run to its syscall-exit-stop as none, and sets the registers there.
+    fn cancels_at_entry(&self) -> bool {
+        true
+    }
+
+    /// With the registers of a syscall-enter-stop: back to before the instruction, so that it issues the same call again.
+    fn rewind_call(&self, registers: &mut Registers, number: u32, args: [u64; 6]);
 
     /// At a stop outside of syscall stops: does what the kernel does only when the tracee runs on, namely restarts a
     /// call that was interrupted, so that these registers can be put back later and no call follows from them.

@@ -295,7 +295,7 @@ mod tests {
         fn set_result(&self, _: &mut Registers, _: u64) {}
         fn replace_call(&self, _: &mut Registers, _: u32, _: [u64; 6]) {}
         fn prepare_call(&self, _: &mut Registers, _: u64, _: u32, _: [u64; 6]) {}
-        fn rewind_call(&self, _: &mut Registers, _: u32) {}
+        fn rewind_call(&self, _: &mut Registers, _: u32, _: [u64; 6]) {}
         fn settle(&self, _: &mut Registers) {}
         fn word_len(&self) -> usize {
             8

@@ -43,6 +43,8 @@ pub struct Settings {
     pub real_gid: u32,
     /// The kernel's last capability.
     pub last_cap: u32,
+    /// With `AT_EMPTY_PATH` statx and newfstatat take a null pointer as an empty path (Linux 6.11).
+    pub null_paths: bool,
 }
 
 /// What is faked of a process as a whole: shared by its threads, copied by fork.

@@ -10,7 +10,7 @@ use super::abi_table::AbiTable;
 use super::lookup;
 use super::ptrace::{self, Gone};
 use super::thread::Thread;
-use crate::arch::Registers;
+use crate::arch::{Abi, Registers};
 use crate::call::TraceeAddr;
 use crate::errno::Errno;
 use crate::policy;
@@ -37,10 +37,13 @@ impl From<std::io::Error> for Failure {
 
 /// Bytes of the smallest page of any CPU.
 const PAGE: u64 = 4096;
+/// What the address of an instruction has to be a multiple of, on any CPU.
+const INSTRUCTION_ALIGNMENT: u64 = 16;
 
 /// A program whose first instructions are replaced for the moment.
 pub struct Bootstrap {
     memory: File,
+    abi: &'static dyn Abi,
     registers: Registers,
     begin: u64,
     original: Vec<u8>,
@@ -69,16 +72,17 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable]) -> Result<Bootstrap, 
     let code = thread.world.trampoline.bootstrap(abi.abi());
     // All of it in the page of the first instruction: behind that may be nothing.
     let pc = abi.abi().pc(&registers);
-    let begin = pc.min((pc | (PAGE - 1)).saturating_sub(code.len() as u64 - 1));
+    let last_begin = (pc | (PAGE - 1)).saturating_sub(code.len() as u64 - 1) & !(INSTRUCTION_ALIGNMENT - 1);
+    let begin = pc.min(last_begin);
     let mut original = vec![0; code.len()];
     memory.read_exact_at(&mut original, begin)?;
     memory.write_all_at(&code, begin)?;
     if begin != pc {
         let mut registers = registers;
         abi.abi().set_pc(&mut registers, begin);
-        ptrace::set_registers(thread.tid, &registers)?;
+        ptrace::set_registers(thread.tid, abi.abi(), &registers)?;
     }
-    Ok(Bootstrap { memory, registers, begin, original })
+    Ok(Bootstrap { memory, abi: abi.abi(), registers, begin, original })
 }
 
 impl Bootstrap {
@@ -88,7 +92,7 @@ impl Bootstrap {
             return Err(Failure::Cannot(format!("the trampoline cannot be mapped: {errno}")));
         }
         self.memory.write_all_at(&self.original, self.begin)?;
-        ptrace::set_registers(tid, &self.registers)?;
+        ptrace::set_registers(tid, self.abi, &self.registers)?;
         Ok(())
     }
 }

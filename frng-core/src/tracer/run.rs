@@ -43,6 +43,8 @@ pub(super) struct Tracked {
     pub(super) thread: Rc<Thread>,
     phase: Phase,
     flight: Option<Flight>,
+    /// The result of the trampoline's call, while [`DONE_NUMBER`] has to run to its exit.
+    done: Option<u64>,
     /// A call that is issued once more, to run as it is, and the signals that the program blocks.
     let_through: Option<(Origin, u64)>,
     /// Its filter stops at every open.
@@ -181,7 +183,15 @@ impl Tracer {
         ready: bool,
     ) {
         let thread = Rc::new(Thread::new(ids, engine, start, Rc::clone(&self.world), abi));
-        self.insert(Tracked { thread, phase: Phase::Running, flight: None, let_through: None, every_open, ready });
+        self.insert(Tracked {
+            thread,
+            phase: Phase::Running,
+            flight: None,
+            done: None,
+            let_through: None,
+            every_open,
+            ready,
+        });
     }
 
     fn insert(&mut self, tracked: Tracked) {
@@ -296,25 +306,41 @@ impl Tracer {
         match (&tracked.phase, info.position) {
             (Phase::Running, Position::Entry { number, args }) => self.enter(tid, &info, number, args),
             (Phase::InPlace, Position::Exit { result }) => {
-                tracked.thread.set_reply(Errno::from_raw(tracked.thread.abi.get().abi().result(result)));
-                if let Some(flight) = &mut tracked.flight {
-                    flight.at_exit();
+                if tracked.flight.as_mut().is_none_or(Flight::at_exit) {
+                    tracked.thread.set_reply(Errno::from_raw(tracked.thread.abi.get().abi().result(result)));
                 }
                 self.advance(tid)
             }
-            (Phase::Injected, Position::Entry { number, args }) if number == u64::from(DONE_NUMBER) => {
-                tracked.thread.set_reply(Errno::from_raw(tracked.thread.abi.get().abi().result(args[0])));
-                if let Some(flight) = &mut tracked.flight {
-                    flight.at_done();
+            (Phase::Injected | Phase::Bootstrap(_), Position::Entry { number, args })
+                if number == u64::from(DONE_NUMBER) =>
+            {
+                if tracked.thread.abi.get().abi().cancels_at_entry() {
+                    self.done(tid, args[0])
+                } else {
+                    tracked.done = Some(args[0]);
+                    ptrace::cont_to_syscall(tid, 0)
                 }
-                self.advance(tid)
             }
-            (Phase::Bootstrap(_), Position::Entry { number, args }) if number == u64::from(DONE_NUMBER) => {
-                let result = tracked.thread.abi.get().abi().result(args[0]);
-                self.finish_bootstrap(tid, result)
-            }
+            (_, Position::Exit { .. }) => match tracked.done.take() {
+                Some(result) => self.done(tid, result),
+                None => self.resume(tid, 0),
+            },
             _ => self.resume(tid, 0),
         }
+    }
+
+    /// The trampoline, or the code that maps it, has run to its end with this result.
+    fn done(&mut self, tid: i32, result: u64) -> Result<(), Gone> {
+        let tracked = self.tracked(tid)?;
+        let result = tracked.thread.abi.get().abi().result(result);
+        if matches!(tracked.phase, Phase::Bootstrap(_)) {
+            return self.finish_bootstrap(tid, result);
+        }
+        tracked.thread.set_reply(Errno::from_raw(result));
+        if let Some(flight) = &mut tracked.flight {
+            flight.at_done(tracked.thread.abi.get());
+        }
+        self.advance(tid)
     }
 
     /// A call by the numbers of an ABI that we do not know would run unfaked: it fails with `ENOSYS`, as under a filter.
@@ -323,7 +349,7 @@ impl Tracer {
         let mut registers = ptrace::registers(tid)?;
         abi.settle(&mut registers);
         abi.set_result(&mut registers, Errno::ENOSYS.to_raw());
-        ptrace::set_registers(tid, &registers)?;
+        ptrace::set_registers(tid, abi, &registers)?;
         self.resume(tid, 0)
     }
 
@@ -379,7 +405,7 @@ impl Tracer {
             return self.resume(tid, 0);
         };
         match flight.advance(&tracked.thread)? {
-            Next::InPlace => tracked.phase = Phase::InPlace,
+            Next::InPlace | Next::Cancelled => tracked.phase = Phase::InPlace,
             Next::Injected => tracked.phase = Phase::Injected,
             next @ (Next::Finished(_) | Next::FinishedAgain(_)) => {
                 let flight = tracked.flight.take();
@@ -517,6 +543,7 @@ impl Tracer {
         let abis = self.abis;
         let tracked = self.tracked(tid)?;
         tracked.flight = None;
+        tracked.done = None;
         tracked.let_through = None;
         tracked.ready = false;
         match exec::prepare(&tracked.thread, abis) {
@@ -563,7 +590,7 @@ impl Tracked {
         let old = &self.thread;
         let ids = (tid, old.tgid, old.parent);
         let thread = Thread::new(ids, old.engine, old.inheritance(true), Rc::clone(world), old.home.get());
-        Tracked { thread: Rc::new(thread), phase: Phase::Running, flight: None, ..self }
+        Tracked { thread: Rc::new(thread), phase: Phase::Running, flight: None, done: None, ..self }
     }
 }
 
