@@ -179,7 +179,8 @@ mod tests {
     #[test]
     fn every_call_has_one_number_but_for_old_and_16_bit_forms() {
         for row in ROWS {
-            let absent = NONE.contains(&row.sys) || NARROW.contains(&row.sys) || format!("{:?}", row.sys).ends_with("16");
+            let absent =
+                NONE.contains(&row.sys) || NARROW.contains(&row.sys) || format!("{:?}", row.sys).ends_with("16");
             assert_eq!(TABLE.iter().filter(|(_, sys)| *sys == row.sys).count(), usize::from(!absent), "{:?}", row.sys);
         }
     }
