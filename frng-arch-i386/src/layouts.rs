@@ -134,13 +134,13 @@ fn put_u64(out: &mut StatBytes, offset: usize, value: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::golden;
     use std::vec::Vec;
-    use zerocopy::{FromZeros, IntoBytes};
+    use zerocopy::FromZeros;
 
-    fn captured() -> Statx {
+    /// What fits into all structures.
+    fn small() -> Statx {
         let mut stat = Statx::new_zeroed();
-        stat.as_mut_bytes().copy_from_slice(&golden::STATX);
+        (stat.ino, stat.nlink, stat.size) = (7, 1, 5);
         stat
     }
 
@@ -150,22 +150,9 @@ mod tests {
     }
 
     #[test]
-    fn a_captured_statx_becomes_the_captured_structures() {
-        for sys in [Sys::Stat, Sys::Lstat, Sys::Fstat] {
-            assert_eq!(encoded(sys, &captured()).unwrap(), golden::STAT);
-        }
-        for sys in [Sys::Stat64, Sys::Lstat64, Sys::Fstat64, Sys::Fstatat64] {
-            assert_eq!(encoded(sys, &captured()).unwrap(), golden::STAT64);
-        }
-        for sys in [Sys::Oldstat, Sys::Oldlstat, Sys::Oldfstat] {
-            assert_eq!(encoded(sys, &captured()).unwrap(), golden::OLDSTAT);
-        }
-    }
-
-    #[test]
     fn what_does_not_fit_is_refused_as_by_the_kernel() {
         let changed = |change: fn(&mut Statx)| {
-            let mut stat = captured();
+            let mut stat = small();
             change(&mut stat);
             [Sys::Stat, Sys::Stat64, Sys::Oldstat].map(|sys| encoded(sys, &stat).is_ok())
         };
@@ -179,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_call_that_fills_no_struct_stat_is_refused() {
-        assert_eq!(encoded(Sys::Statx, &captured()), Err(Errno::ENOSYS));
-        assert_eq!(encoded(Sys::Newfstatat, &captured()), Err(Errno::ENOSYS));
+        assert_eq!(encoded(Sys::Statx, &small()), Err(Errno::ENOSYS));
+        assert_eq!(encoded(Sys::Newfstatat, &small()), Err(Errno::ENOSYS));
     }
 }

@@ -10,8 +10,6 @@
 extern crate std;
 
 pub mod gate;
-#[cfg(test)]
-mod golden;
 pub mod layouts;
 pub mod numbers;
 pub mod registers;
@@ -100,5 +98,31 @@ impl Abi for I386 {
 
     fn bootstrap_code(&self, layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) -> usize {
         trampoline::bootstrap_code(layout, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frng_golden::{Golden, check};
+
+    /// What a real kernel did (`cross/golden i386`).
+    fn golden() -> Golden {
+        Golden::parse(include_str!("../golden/i386.ron")).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_kernels_headers() {
+        check::numbers(&ABI, &golden());
+    }
+
+    #[test]
+    fn registers_are_where_the_kernel_has_them() {
+        check::registers(&ABI, &golden());
+    }
+
+    #[test]
+    fn a_captured_statx_becomes_the_captured_structures() {
+        check::layouts(&ABI, &golden());
     }
 }

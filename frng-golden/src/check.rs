@@ -33,6 +33,8 @@ pub fn numbers(abi: &dyn Abi, golden: &Golden) {
         let narrow = format!("{:?}", row.sys).ends_with("16");
         let theirs = golden.numbers.get(&name).copied().filter(|_| !narrow || has_narrow_ids);
         match (ours, theirs) {
+            // Where there is an mmap2 the number without one takes a structure: it is another call.
+            (None, Some(_)) if row.sys == Sys::Mmap && golden.numbers.contains_key("mmap2") => {}
             (Some(ours), None) => {
                 assert!(ours > newest, "{}: the headers have no {name}, but it is {ours}", abi.name())
             }

@@ -88,7 +88,15 @@ pub struct Flight {
 impl Flight {
     /// A handler for a call that has just been entered.
     pub fn of_call(origin: Origin, future: Pin<Box<dyn Future<Output = Outcome>>>) -> Flight {
-        Flight { future, origin: Some(origin), abi: origin.abi, at: At::Entry, start: None, blocked: None, postponed: None }
+        Flight {
+            future,
+            origin: Some(origin),
+            abi: origin.abi,
+            at: At::Entry,
+            start: None,
+            blocked: None,
+            postponed: None,
+        }
     }
 
     /// Something to do for a thread stopped outside of any call, or in one by this convention that was interrupted. Its

@@ -6,6 +6,8 @@ use std::process::Command;
 
 use frng_cli::abis::ABIS;
 
+use crate::trials::installed;
+
 /// How programs of an ABI are built.
 struct Target {
     abi: &'static str,
@@ -25,7 +27,8 @@ pub fn own_abi() -> &'static str {
     ABIS[0].name()
 }
 
-/// The case program of an ABI: `FRNG_TEST_CASE_I386` (or another name in capitals) if set, else built now.
+/// The case program of an ABI: `FRNG_TEST_CASE_I386` (or another name in capitals) if set, else `frng-case-i386` of
+/// `FRNG_TEST_HOME`, else built now.
 ///
 /// # Errors
 /// Why there is none, for a test that is skipped.
@@ -33,6 +36,9 @@ pub fn case(abi: &str) -> Result<PathBuf, String> {
     let variable = format!("FRNG_TEST_CASE_{}", abi.to_uppercase());
     if let Some(path) = env::var_os(&variable) {
         return Ok(path.into());
+    }
+    if let Some(path) = installed(&format!("frng-case-{abi}")).filter(|path| path.is_file()) {
+        return Ok(path);
     }
     let target = TARGETS.iter().find(|target| target.abi == abi);
     let target = target.ok_or_else(|| format!("no target is known for {abi}; {variable} can name a frng-case"))?;

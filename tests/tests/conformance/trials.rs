@@ -260,7 +260,7 @@ impl Run {
 }
 
 /// What is beside this test on a machine that has not built it: `frng`, `frng-case` and `programs` in `FRNG_TEST_HOME`.
-fn installed(name: &str) -> Option<PathBuf> {
+pub fn installed(name: &str) -> Option<PathBuf> {
     Some(Path::new(&env::var_os("FRNG_TEST_HOME")?).join(name))
 }
 
