@@ -22,7 +22,7 @@ pub fn answer(frame: &mut Frame, scratch: u64) -> bool {
         return false;
     }
     let local = arch::local();
-    let Some(content) = local.read().filter(|content| content.usable != 0) else { return false };
+    let Some(content) = local.read().filter(|content| content.usable != 0 && content.has(sys)) else { return false };
     let Some(lies) = arch::lies(content.lies_len) else { return false };
     if !call.stops(lies.kinds().devices > 0) {
         return false;

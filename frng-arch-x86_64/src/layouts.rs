@@ -62,26 +62,19 @@ fn put_time(out: &mut StatBytes, offset: usize, time: &Timestamp) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::golden;
     use zerocopy::FromZeros;
-
-    fn encoded(stat: &Statx) -> [u8; STAT_LEN] {
-        let mut out = [0xaa; 256];
-        assert_eq!(encode_stat(Sys::Newfstatat, stat, &mut out), Ok(STAT_LEN));
-        out[..STAT_LEN].try_into().unwrap()
-    }
-
-    #[test]
-    fn a_captured_statx_becomes_the_captured_stat() {
-        let mut stat = Statx::new_zeroed();
-        zerocopy::IntoBytes::as_mut_bytes(&mut stat).copy_from_slice(&golden::STATX);
-        assert_eq!(encoded(&stat), golden::STAT);
-    }
 
     #[test]
     fn a_call_that_fills_no_struct_stat_is_refused() {
         let mut out = [0; 256];
         assert_eq!(encode_stat(Sys::Statx, &Statx::new_zeroed(), &mut out), Err(Errno::ENOSYS));
+    }
+
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    fn encoded(stat: &Statx) -> [u8; STAT_LEN] {
+        let mut out = [0xaa; 256];
+        assert_eq!(encode_stat(Sys::Newfstatat, stat, &mut out), Ok(STAT_LEN));
+        out[..STAT_LEN].try_into().unwrap()
     }
 
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]

@@ -9,8 +9,6 @@
 #[cfg(test)]
 extern crate std;
 
-#[cfg(test)]
-mod golden;
 pub mod layouts;
 pub mod numbers;
 pub mod registers;
@@ -73,7 +71,7 @@ impl Abi for X86_64 {
         registers::prepare_call(registers, pc, number, args);
     }
 
-    fn rewind_call(&self, registers: &mut Registers, number: u32) {
+    fn rewind_call(&self, registers: &mut Registers, number: u32, _args: [u64; 6]) {
         registers::rewind_call(registers, number);
     }
 
@@ -120,5 +118,31 @@ impl Abi for X86_64 {
     #[cfg(feature = "sites")]
     fn inside(&self) -> Option<&'static dyn Inside> {
         Some(&sites::SITES)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frng_golden::{Golden, check};
+
+    /// What a real kernel did (`cross/golden x86_64`).
+    fn golden() -> Golden {
+        Golden::parse(include_str!("../golden/x86_64.ron")).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_kernels_headers() {
+        check::numbers(&ABI, &golden());
+    }
+
+    #[test]
+    fn registers_are_where_the_kernel_has_them() {
+        check::registers(&ABI, &golden());
+    }
+
+    #[test]
+    fn a_captured_statx_becomes_the_captured_stat() {
+        check::layouts(&ABI, &golden());
     }
 }

@@ -4,8 +4,9 @@
 //! command inherits (signals, umask, directory, environment, limits, descriptors) is left as the caller has set it.
 //! That is why the program has a `main` of C's: Rust's would ignore SIGPIPE and open descriptors that were closed.
 
-mod abis;
+pub mod abis;
 mod command;
+mod kernel;
 mod messages;
 mod options;
 
@@ -74,6 +75,7 @@ fn print(text: &str) -> Result<c_int, String> {
 
 /// Becomes the command. Returns the exit status if it cannot be executed.
 fn execute(run: Run) -> Result<c_int, String> {
+    kernel::check()?;
     let engine = match run.engine {
         EngineChoice::Ptrace => Engine::Ptrace,
         EngineChoice::Seccomp if !filter::available() => {

@@ -227,6 +227,31 @@ fn frng_state_shows_and_checks() {
     assert!(!scratch.path("missing").exists());
 }
 
+#[test]
+fn a_kernel_that_is_too_old_is_named_and_the_command_does_not_run() {
+    let scratch = Scratch::new();
+    let mut command = scratch.command(&["frng", "echo", "it runs"]);
+    let refuse_openat2 = || {
+        let instruction = |code, k, jf| libc::sock_filter { code, jt: 0, jf, k };
+        let mut filter = [
+            instruction((libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16, 0, 0),
+            instruction((libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16, libc::SYS_openat2 as u32, 1),
+            instruction(libc::BPF_RET as u16, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32, 0),
+            instruction(libc::BPF_RET as u16, libc::SECCOMP_RET_ALLOW, 0),
+        ];
+        let program = libc::sock_fprog { len: 4, filter: filter.as_mut_ptr() };
+        // SAFETY: system calls only; the kernel copies the program, which is alive.
+        let failed = unsafe {
+            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1
+                || libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == -1
+        };
+        if failed { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+    };
+    // SAFETY: the closure allocates nothing and takes no lock.
+    unsafe { command.pre_exec(refuse_openat2) };
+    finish(command).failed(&["this kernel, Linux ", "is too old", "use Linux 5.6 or later"]);
+}
+
 /// A 32-bit x86 program without libraries that exits with its user id plus 42.
 fn program_for_i386() -> Vec<u8> {
     const BASE: u32 = 0x0804_8000;

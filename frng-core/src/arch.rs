@@ -11,17 +11,19 @@ use crate::stat::Statx;
 /// Largest general purpose register set (`NT_PRSTATUS`) of any CPU, in bytes.
 pub const REGISTERS_MAX: usize = 512;
 
-/// General purpose registers of a stopped tracee, as `PTRACE_GETREGSET` with `NT_PRSTATUS` gives them.
+/// General purpose registers of a stopped tracee, as `PTRACE_GETREGSET` with `NT_PRSTATUS` gives them; besides, where
+/// the number of the call under way is in none of them, the number that it is to have ([`Abi::number_set`]).
 #[derive(Clone, Copy)]
 pub struct Registers {
     bytes: [u8; REGISTERS_MAX],
     len: usize,
+    number: Option<u32>,
 }
 
 impl Registers {
     /// No registers yet: a buffer to read into.
     pub const fn new() -> Registers {
-        Registers { bytes: [0; REGISTERS_MAX], len: 0 }
+        Registers { bytes: [0; REGISTERS_MAX], len: 0, number: None }
     }
 
     /// Takes a register set as it came from the kernel or a file; what is over [`REGISTERS_MAX`] is cut.
@@ -36,6 +38,16 @@ impl Registers {
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
+    }
+
+    /// The number to be set with [`Abi::number_set`], if it is to change.
+    pub fn number(&self) -> Option<u32> {
+        self.number
+    }
+
+    /// Changes the number that is set with [`Abi::number_set`]. `u32::MAX`: no call is made, and none restarted.
+    pub fn set_number(&mut self, number: u32) {
+        self.number = Some(number);
     }
 
     /// The 64-bit register at a byte offset; 0 outside the set.
@@ -112,6 +124,13 @@ pub trait Abi: Sync {
     /// Bytes of its `NT_PRSTATUS` set.
     fn registers_len(&self) -> usize;
 
+    /// The register set of 4 bytes (`NT_*` of `include/uapi/linux/elf.h`) by which a stopped tracee gets the number of
+    /// its call, where writing a general purpose register does not change that. Whatever writes the number below then
+    /// does it by [`Registers::set_number`].
+    fn number_set(&self) -> Option<u32> {
+        None
+    }
+
     /// Program counter.
     fn pc(&self, registers: &Registers) -> u64;
 
@@ -131,9 +150,15 @@ pub trait Abi: Sync {
     /// one may follow from them.
     fn prepare_call(&self, registers: &mut Registers, pc: u64, number: u32, args: [u64; 6]);
 
-    /// At a syscall-exit-stop, with the registers of its syscall-enter-stop: back to before the instruction,
-    /// so that it issues the same call again.
-    fn rewind_call(&self, registers: &mut Registers, number: u32);
+    /// Whether a call can be done away with at its syscall-enter-stop, by the number `u32::MAX`, with all registers as
+    /// they are set there; and whether one that takes its place there gets all six arguments. Where not, the tracer lets a
+    /// call that is not to be made run to its syscall-exit-stop as none, and sets the registers there.
+    fn cancels_at_entry(&self) -> bool {
+        true
+    }
+
+    /// With the registers of a syscall-enter-stop: back to before the instruction, so that it issues the same call again.
+    fn rewind_call(&self, registers: &mut Registers, number: u32, args: [u64; 6]);
 
     /// At a stop outside of syscall stops: does what the kernel does only when the tracee runs on, namely restarts a
     /// call that was interrupted, so that these registers can be put back later and no call follows from them.
@@ -154,8 +179,25 @@ pub trait Abi: Sync {
     fn word_len(&self) -> usize;
 
     /// Bytes of a `struct timespec`, two equal words, as utimensat(2) takes it.
-    fn timespec_len(&self) -> usize {
-        2 * self.word_len()
+    fn timespec_len(&self) -> u64 {
+        2 * self.word_len() as u64
+    }
+
+    /// An argument register as the kernel reads it: of a 32-bit ABI the lower half of what a wider register holds.
+    fn argument(&self, register: u64) -> u64 {
+        if self.word_len() == 8 { register } else { register & 0xffff_ffff }
+    }
+
+    /// A result register as [`Errno::from_raw`] takes it: errors negative in all 64 bits.
+    fn result(&self, register: u64) -> u64 {
+        let low = register as u32;
+        if self.word_len() == 8 {
+            register
+        } else if low > Errno::RAW_MIN as u32 {
+            low as i32 as u64
+        } else {
+            low.into()
+        }
     }
 
     /// The `struct stat` that this call fills: its bytes in `out` and their number.

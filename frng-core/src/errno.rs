@@ -37,10 +37,13 @@ errnos! {
 }
 
 impl Errno {
+    /// `-MAX_ERRNO - 1` (`include/linux/err.h`): raw results above it, taken as unsigned, are errors.
+    pub(crate) const RAW_MIN: i64 = -4096;
+
     /// Splits a raw result register: values from -4095 to -1 are errors.
     pub const fn from_raw(raw: u64) -> Result<u64, Errno> {
         let signed = raw as i64;
-        if signed < 0 && signed >= -4095 { Err(Errno(-signed as i32)) } else { Ok(raw) }
+        if signed < 0 && signed > Errno::RAW_MIN { Err(Errno(-signed as i32)) } else { Ok(raw) }
     }
 
     /// The value for the result register.

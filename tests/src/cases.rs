@@ -10,9 +10,12 @@ pub mod dropped;
 pub mod exec;
 pub mod frng_only;
 pub mod identity;
+pub mod int80;
 pub mod lifetime;
+pub mod mixed;
 pub mod mode;
 pub mod namespaces;
+pub mod narrow;
 pub mod odds;
 pub mod ownership;
 pub mod process;
@@ -85,6 +88,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         namespaces::CASES,
         odds::CASES,
         scheduling::CASES,
+        narrow::CASES,
+        int80::CASES,
+        mixed::CASES,
         frng_only::CASES,
     ]
     .into_iter()

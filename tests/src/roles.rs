@@ -31,6 +31,7 @@ pub fn play(role: &str, args: &[&str]) -> ExitCode {
         }
         "look" => seen::show(c"f"),
         "maker" => crate::cases::races::make_children(args),
+        "make" => make(),
         other => {
             eprintln!("frng-case: no role is named {other}");
             return ExitCode::from(2);
@@ -42,6 +43,18 @@ pub fn play(role: &str, args: &[&str]) -> ExitCode {
 /// The ids the kernel has for this thread.
 pub fn ids() {
     crate::cases::identity::show_ids("program");
+}
+
+/// Makes one inode of several kinds each, and tells of those that are none of anybody's yet.
+fn make() {
+    use libc::{AT_FDCWD, O_CREAT, O_EXCL, O_WRONLY, S_IFBLK};
+    let _ = crate::sys::ok_or_errno("open", quiet!(openat(AT_FDCWD, c"made", O_CREAT | O_EXCL | O_WRONLY, 0o606)));
+    let _ = call!(fchownat(AT_FDCWD, c"made", 1234, 5678, 0));
+    let _ = call!(mknodat(AT_FDCWD, c"node", S_IFBLK | 0o660, 0x801));
+    let _ = call!(mkdirat(AT_FDCWD, c"made-directory", 0o750));
+    if let Err(e) = std::os::unix::net::UnixListener::bind("socket") {
+        println!("bind: {e}");
+    }
 }
 
 /// The ids the kernel wrote beside the program's arguments.

@@ -2,10 +2,11 @@
 //!
 //! `call!(fchownat(AT_FDCWD, c"f", 1, 2, 0))` issues the call and prints it with its result, as
 //! strace would; `quiet!(...)` only issues it; `must!(...)` is for setting a scene: it prints only a
-//! failure. The name is looked up in [`nr`], where a call that this ABI lacks is `None`: such a call
+//! failure. The name is looked up in [`nr`], where this ABI may lack a call: it
 //! prints `(not on this ABI)` and returns ENOSYS.
 
 pub mod errno;
+pub mod gate;
 pub mod nr;
 
 use std::ffi::CStr;
@@ -61,7 +62,7 @@ impl<T> Word for &mut [T] {
 
 /// Issues call `nr` of this ABI with `args`.
 pub fn invoke(nr: nr::Number, args: &[usize]) -> Result {
-    let Some(nr) = nr else {
+    let Some(nr) = nr.get() else {
         return Err(libc::ENOSYS);
     };
     let mut a = [0usize; 6];
@@ -113,7 +114,7 @@ macro_rules! quiet {
 macro_rules! call {
     ($name:ident($($arg:expr),* $(,)?)) => {{
         let what = concat!(stringify!($name), "(", $crate::spelled!($($arg),*), ")");
-        if $crate::sys::nr::$name.is_none() {
+        if $crate::sys::nr::$name.get().is_none() {
             println!("{what} (not on this ABI)");
             Err(libc::ENOSYS)
         } else {

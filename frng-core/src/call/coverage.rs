@@ -28,7 +28,10 @@ page change the table and run `FRNG_WRITE_COVERAGE=1 cargo test -p frng-core cov
    as the calls below reach.
 
 A call that is not in these lists runs as it is: root's mount(2) fails with the EPERM of the caller it really is. A call by another
-convention than the ones this frng supports (a 32-bit call of a 64-bit program, for one) fails with ENOSYS, because nobody could answer it.
+convention than the ones this frng supports (x32, for one) fails with ENOSYS, because nobody could answer it. On x86_64 it supports those of
+64-bit and of 32-bit programs, and the latter's by `int $0x80` from 64-bit code; not the former's from 32-bit programs that jump to 64-bit code.
+
+Calls of 32-bit ABIs that have 16-bit ids, older or wider structures are rows of their own; not every ABI has every call.
 
 \"Stops\" says when a call costs a stop of the program in the seccomp engine. In the ptrace engine every call does, but the same ones are
 looked at.

@@ -14,6 +14,10 @@ pub mod table;
 pub use args::{Arg, FileRef, TraceeAddr};
 pub use table::Sys;
 
+/// Calls that not every kernel has: newer than Linux 5.6, which frng needs.
+pub const NEWER: &[Sys] =
+    &[Sys::Faccessat2, Sys::Fchmodat2, Sys::Setxattrat, Sys::Getxattrat, Sys::Listxattrat, Sys::Removexattrat];
+
 /// When a call must be looked at; everything else runs natively.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {

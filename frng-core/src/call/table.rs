@@ -67,6 +67,13 @@ calls! {
     Lstat "lstat" (Link, StatBuf) Always, questions::stat, "";
     Fstat "fstat" (Fd, StatBuf) Always, questions::stat, "";
     Newfstatat "newfstatat" (Dirfd, Path, StatBuf, AtFlags) Always, questions::stat, "";
+    Stat64 "stat64" (Path, StatBuf) Always, questions::stat, "";
+    Lstat64 "lstat64" (Link, StatBuf) Always, questions::stat, "";
+    Fstat64 "fstat64" (Fd, StatBuf) Always, questions::stat, "";
+    Fstatat64 "fstatat64" (Dirfd, Path, StatBuf, AtFlags) Always, questions::stat, "";
+    Oldstat "oldstat" (Path, StatBuf) Always, questions::stat, "16-bit inode numbers";
+    Oldlstat "oldlstat" (Link, StatBuf) Always, questions::stat, "16-bit inode numbers";
+    Oldfstat "oldfstat" (Fd, StatBuf) Always, questions::stat, "16-bit inode numbers";
     Statx "statx" (Dirfd, Path, AtFlags, Mask, Out) Always, questions::statx, "";
     Getdents "getdents" (Fd, Out, Length) Always, directory::getdents, "d_type of faked nodes";
     Getdents64 "getdents64" (Fd, Out, Length) Always, directory::getdents64, "d_type of faked nodes";
@@ -75,6 +82,7 @@ calls! {
     Mknod "mknod" (Link, Mode, Dev) Always, devices::mknod, "a faked node is a regular file on disk";
     Mknodat "mknodat" (Dirfd, Link, Mode, Dev) Always, devices::mknod, "a faked node is a regular file on disk";
     Truncate "truncate" (Path, Int) Always, devices::truncate, "EINVAL for a faked node, as for a real one";
+    Truncate64 "truncate64" (Path, Int, Int) Always, devices::truncate, "EINVAL for a faked node, as for a real one";
 
     // Creation: policy/creation.rs, policy/opening.rs
     Open "open" (Path, OpenFlags, Mode) Opening, opening::open, "faked null, zero, full, random, urandom, tty and ptmx open the real one, other faked devices are ENXIO; O_PATH opens the node";
@@ -88,6 +96,7 @@ calls! {
     Link "link" (Link, NewPath) Always, creation::link, "protected_hardlinks refuses files of other real users";
     Linkat "linkat" (Dirfd, Path, NewDirfd, NewPath, AtFlags) Always, creation::link, "protected_hardlinks refuses files of other real users";
     Bind "bind" (Fd, In, Length) Always, creation::bind, "AF_UNIX sockets get an owner; ports below 1024 as the kernel decides for the real user";
+    Socketcall "socketcall" (Op, In) OneOf(Op, policy::creation::SOCKETCALLS), creation::socketcall, "bind as above; the rest runs as it is";
 
     // Lifetime: policy/lifetime.rs
     Unlink "unlink" (Link) Always, lifetime::unlink, "";
@@ -107,6 +116,7 @@ calls! {
     Utimes "utimes" (Path, In) Always, times::utimes, "really set where the real user may; of others' files pretended";
     Futimesat "futimesat" (Dirfd, Path, In) Always, times::utimes, "really set where the real user may; of others' files pretended";
     Utimensat "utimensat" (Dirfd, Path, In, AtFlags) Always, times::utimes, "really set where the real user may; of others' files pretended";
+    UtimensatTime64 "utimensat_time64" (Dirfd, Path, In, AtFlags) Always, times::utimes, "really set where the real user may; of others' files pretended";
 
     // Extended attributes: policy/xattr.rs
     Setxattr "setxattr" (Path, Name, In, Length, Flags) Always, xattr::set, "user. goes to the real file; trusted., security. and ACLs are remembered, on any filesystem";
@@ -170,9 +180,12 @@ calls! {
     Sethostname "sethostname" (In, Length) Always, privileged::accept_name, "accepted; uname tells the real name";
     Setdomainname "setdomainname" (In, Length) Always, privileged::accept_name, "accepted; uname tells the real name";
     Settimeofday "settimeofday" (In, In) Always, privileged::settimeofday, "accepted; the clock stays";
+    Stime "stime" (In) Always, privileged::stime, "accepted; the clock stays";
     ClockSettime "clock_settime" (Int, In) Always, privileged::clock_settime, "accepted; the clock stays";
+    ClockSettime64 "clock_settime64" (Int, In) Always, privileged::clock_settime, "accepted; the clock stays";
     Adjtimex "adjtimex" (In) Always, privileged::adjtimex, "accepted; answered with the true state of the clock";
     ClockAdjtime "clock_adjtime" (Int, In) Always, privileged::adjtimex, "accepted; answered with the true state of the clock";
+    ClockAdjtime64 "clock_adjtime64" (Int, In) Always, privileged::adjtimex, "accepted; answered with the true state of the clock";
     Mlock "mlock" (In, Length) Always, privileged::mlock, "done up to the limit, accepted beyond";
     Mlock2 "mlock2" (In, Length, Flags) Always, privileged::mlock, "done up to the limit, accepted beyond";
     Mlockall "mlockall" (Flags) Always, privileged::mlock, "done up to the limit, accepted beyond; MCL_FUTURE is accepted and not done, later mappings would fail";
@@ -181,6 +194,7 @@ calls! {
     Ioctl "ioctl" (Fd, Op, Operand) OneOf(Op, policy::inode_flags::IOCTLS), inode_flags::ioctl, "FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR: the flags that need a capability (immutable, append-only, journal data) are accepted and neither set nor shown";
 
     // Scheduling: policy/schedule.rs
+    Nice "nice" (Int) Always, schedule::nice, "done if allowed, else remembered";
     Setpriority "setpriority" (Op, Pid, Int) Always, schedule::setpriority, "done if allowed, else remembered; of a process group or user only the calling thread, if it is its own (0), is remembered";
     Getpriority "getpriority" (Op, Pid) Always, schedule::getpriority, "what is remembered, else the real one";
     SchedSetscheduler "sched_setscheduler" (Pid, Int, In) Always, schedule::sched_setscheduler, "done if allowed, else remembered; the scheduler itself and /proc know the truth";
@@ -215,6 +229,7 @@ calls! {
     Close "close" (Fd) Never, tools::pass, "";
     Fcntl "fcntl" (Fd, Op, Operand) Never, tools::pass, "";
     Gettid "gettid" () Never, tools::pass, "";
+    Mmap "mmap" (In, Length, Flags, Flags, Fd, Int) Never, tools::pass, "";
     Msync "msync" (In, Length, Flags) Never, tools::pass, "";
     Readlinkat "readlinkat" (Dirfd, Link, Out, Length) Never, tools::pass, "";
 }

@@ -211,7 +211,7 @@ fn no_answer() -> String {
 }
 
 fn misunderstood() -> String {
-    "cannot understand the daemon: it is of another version of frng".into()
+    "cannot understand the daemon: it is of another version of frng, or of another word size".into()
 }
 
 fn counts_already(state: &Path) -> String {

@@ -14,8 +14,9 @@
 use crate::policy::UnknownOwner;
 use crate::tracer::{Attached, Engine};
 
-/// Changed with every change of the messages: a daemon may be older than an invocation that joins it.
-const VERSION: u8 = 1;
+/// Changed with every change of the messages, by 2: a daemon may be older than an invocation that joins it. Its lowest bit
+/// tells a frng of 32 bits from one of 64: they know other ABIs, so their filters differ, and they cannot share tracees.
+const VERSION: u8 = 2 | (size_of::<usize>() == size_of::<u32>()) as u8;
 
 /// Bytes of the longest message; a longer text is cut.
 pub const MESSAGE_MAX: usize = 1024;
@@ -162,7 +163,11 @@ mod tests {
 
     #[test]
     fn what_is_no_message_is_refused() {
-        for packet in [&b""[..], b"r", b"r\x02", b"a\x03\x00", b"a\x00\x03", b"G\x01", b"?", b"r\x01\x00"] {
+        let other_word_size = [RESERVE, VERSION ^ 1];
+        let longer = [RESERVE, VERSION, 0];
+        let cut = [GRANTED, VERSION];
+        let wrong: [&[u8]; 8] = [b"", b"r", &other_word_size, b"a\x03\x00", b"a\x00\x03", &cut, b"?", &longer];
+        for packet in wrong {
             assert_eq!(Request::decode(packet), None);
             assert_eq!(Reply::decode(packet), None);
         }

@@ -172,8 +172,13 @@ impl Conversation {
         self.reply(&Reply::Granted { daemon: std::process::id() as i32 })?;
         match self.request()? {
             Some(Request::Attach { engine, unknown }) => {
-                let settings =
-                    Settings { unknown, real_uid: peer.uid(), real_gid: peer.gid(), last_cap: self.last_cap };
+                let settings = Settings {
+                    unknown,
+                    real_uid: peer.uid(),
+                    real_gid: peer.gid(),
+                    last_cap: self.last_cap,
+                    null_paths: null_paths(),
+                };
                 self.attach(reservation, peer.pid(), engine, settings)
             }
             Some(other) => Err(unexpected(&other)),
@@ -204,7 +209,7 @@ impl Conversation {
         match Request::decode(&packet) {
             Some(request) => Ok(Some(request)),
             None => {
-                let why = "this state is in use by another version of frng";
+                let why = "this state is in use by another version of frng, or by one of another word size";
                 self.reply(&Reply::Failed(why.into()))?;
                 Err(io::Error::other(format!("not understood: {packet:?}")))
             }
@@ -228,6 +233,14 @@ fn unexpected(request: &Request) -> io::Error {
 fn last_cap() -> u32 {
     let told = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap").ok();
     told.and_then(|text| text.trim().parse().ok()).unwrap_or(40)
+}
+
+/// Whether statx(2) takes a null pointer as an empty path here.
+fn null_paths() -> bool {
+    let mut buffer = [0u8; 256];
+    let (at, flags) = (libc::AT_FDCWD, libc::AT_EMPTY_PATH);
+    // SAFETY: the buffer has the size of a struct statx; the null pointer is what is tried.
+    unsafe { libc::syscall(libc::SYS_statx, at, 0, flags, libc::STATX_TYPE, buffer.as_mut_ptr()) == 0 }
 }
 
 #[cfg(test)]

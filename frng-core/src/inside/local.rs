@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicU32, Ordering, fence};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::call::{NEWER, Sys};
 use crate::creds::{Caps, Creds, Ids};
 use crate::policy::{Process, Settings, UnknownOwner};
 
@@ -38,6 +39,8 @@ pub struct Content {
     real_uid: u32,
     real_gid: u32,
     last_cap: u32,
+    null_paths: u32,
+    lacks: u32,
     pad: u32,
     /// Address of [`super::counters::Counters`]; 0 if nothing is to be counted.
     pub counters: u64,
@@ -127,6 +130,16 @@ impl Content {
         zerocopy::FromZeros::new_zeroed()
     }
 
+    /// Sets which of [`NEWER`] the kernel lacks, the first one in the lowest bit.
+    pub fn set_lacks(&mut self, lacks: u32) {
+        self.lacks = lacks;
+    }
+
+    /// Whether the kernel has a call.
+    pub fn has(&self, sys: Sys) -> bool {
+        !NEWER.iter().enumerate().any(|(index, newer)| *newer == sys && self.lacks >> index & 1 != 0)
+    }
+
     /// Sets the credentials.
     pub fn set_creds(&mut self, creds: &Creds) {
         self.uid = ids(&creds.uid);
@@ -172,6 +185,7 @@ impl Content {
         self.real_uid = settings.real_uid;
         self.real_gid = settings.real_gid;
         self.last_cap = settings.last_cap;
+        self.null_paths = settings.null_paths.into();
     }
 
     /// The invocation's settings.
@@ -181,7 +195,13 @@ impl Content {
             1 => UnknownOwner::AllAsRoot,
             _ => UnknownOwner::AsItIs,
         };
-        Settings { unknown, real_uid: self.real_uid, real_gid: self.real_gid, last_cap: self.last_cap }
+        Settings {
+            unknown,
+            real_uid: self.real_uid,
+            real_gid: self.real_gid,
+            last_cap: self.last_cap,
+            null_paths: self.null_paths != 0,
+        }
     }
 }
 

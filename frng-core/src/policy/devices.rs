@@ -42,7 +42,7 @@ pub async fn mknod<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     creation::make(tracee, &changed, file, &parent, mode, rdev).await
 }
 
-/// truncate. The file that stands in for a device must not be changed. `fs/open.c: vfs_truncate`.
+/// truncate and truncate64. The file that stands in for a device must not be changed. `fs/open.c: vfs_truncate`.
 pub async fn truncate<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     if tracee.lies().kinds().nodes == 0 {
         return Ok(Answer::Pass);

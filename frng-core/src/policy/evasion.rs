@@ -4,7 +4,7 @@
 //! not stop any more if its action is stronger than ours. So it is taken, and not installed (`kernel/seccomp.c` for
 //! what is checked).
 
-use super::{Answer, Outcome, Tracee};
+use super::{Answer, Outcome, Tracee, TraceeExt};
 use crate::call::{Arg, Call, TraceeAddr};
 use crate::creds::{CAP_SYS_ADMIN, Creds};
 use crate::errno::Errno;
@@ -62,16 +62,10 @@ pub(super) fn set_seccomp_mode<T: Tracee>(tracee: &T, mode: u64, filter: TraceeA
 
 /// The checks of `seccomp_prepare_filter` on a `struct sock_fprog`, except for those of single instructions.
 fn check_filter<T: Tracee>(tracee: &T, filter: TraceeAddr) -> Result<(), Errno> {
-    let word_len = tracee.abi().word_len();
-    let mut bytes = [0; 16];
-    tracee.read(filter, bytes.get_mut(..2 * word_len).ok_or(Errno::EFAULT)?)?;
-    let count = u16::from_ne_bytes(*bytes.first_chunk().ok_or(Errno::EFAULT)?);
-    let (_, pointer) = bytes.split_at_checked(word_len).ok_or(Errno::EFAULT)?;
-    let begin = if word_len == 8 {
-        u64::from_ne_bytes(*pointer.first_chunk().ok_or(Errno::EFAULT)?)
-    } else {
-        u64::from(u32::from_ne_bytes(*pointer.first_chunk().ok_or(Errno::EFAULT)?))
-    };
+    let mut count = [0; 2];
+    tracee.read(filter, &mut count)?;
+    let count = u16::from_ne_bytes(count);
+    let begin = tracee.read_word(filter.add(tracee.abi().word_len() as u64))?;
     if count == 0 || count > BPF_MAXINSNS {
         return Err(Errno::EINVAL);
     }

@@ -62,7 +62,12 @@ pub async fn settimeofday<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     Ok(outcome)
 }
 
-/// clock_settime(2).
+/// stime(2).
+pub async fn stime<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    set_clock(tracee, call).await
+}
+
+/// clock_settime(2) with times of either width.
 pub async fn clock_settime<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     if call.int(Arg::Int) as i32 != libc::CLOCK_REALTIME {
         // Whatever can be set besides is no clock of the machine: its owner may set it. The kernel refuses

@@ -8,7 +8,7 @@ use crate::call::{Arg, Call};
 use crate::errno::Errno;
 use crate::stat::{STATX_BTIME, Statx, Timestamp};
 
-/// stat, lstat, fstat and newfstatat, in the layout of the ABI. `fs/stat.c: vfs_fstatat, vfs_statx`.
+/// stat, lstat, fstat and newfstatat, their 64-bit and their old forms, in the layout that the ABI has for the call. `fs/stat.c: vfs_fstatat, vfs_statx`.
 pub async fn stat<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let mut file = call.file();
     const ALLOWED: i32 =
@@ -18,12 +18,19 @@ pub async fn stat<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     }
     // newfstatat ignores how fresh the answer shall be, statx would refuse both at once.
     file.flags = file.flags & !libc::AT_STATX_SYNC_TYPE | libc::AT_NO_AUTOMOUNT;
+    check_path(tracee, call)?;
     let real = tracee.stat(file).await?;
     let shown = view::overlay(&real, &view::seen(tracee, &real));
     let mut bytes = [0; 256];
     let len = tracee.abi().encode_stat(call.sys, &shown, &mut bytes)?;
     tracee.write(call.addr(Arg::StatBuf), bytes.get(..len).ok_or(Errno::EFAULT)?)?;
     Ok(Answer::Value(0))
+}
+
+/// A null pointer as the path is a fault, but with `AT_EMPTY_PATH` where the kernel takes it.
+fn check_path<T: Tracee>(tracee: &T, call: &Call) -> Result<(), Errno> {
+    let named = call.sys.row().args.contains(&Arg::Path);
+    if named && call.addr(Arg::Path).is_null() && !tracee.settings().null_paths { Err(Errno::EFAULT) } else { Ok(()) }
 }
 
 /// `STATX_MTIME | STATX_CTIME`.
@@ -47,6 +54,7 @@ pub async fn statx<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     {
         return Err(Errno::EINVAL);
     }
+    check_path(tracee, call)?;
     // What tracee.stat() asks for answers this question too, unless it is about the rarer fields, or about so few
     // that a filesystem with fine-grained times (Linux 6.13) leaves the change times out.
     let common = asked & !STATX_COMMON == 0 && asked & STATX_CHANGE_TIMES != 0;

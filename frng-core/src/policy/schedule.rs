@@ -78,6 +78,20 @@ pub async fn setpriority<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     Ok(Answer::Value(0))
 }
 
+/// nice(2): relative to what is believed. `kernel/sched/syscalls.c`.
+pub async fn nice<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    const WIDTH: i32 = NICE_MAX - NICE_MIN + 1;
+    let increment = (call.int(Arg::Int) as i32).clamp(-WIDTH, WIDTH);
+    let before = match believed(tracee, Some(0)).nice {
+        Some(nice) => nice,
+        // It tells 20 minus the nice value.
+        None => NICE_MAX + 1 - tracee.syscall(Sys::Getpriority, [PRIO_PROCESS.into(), 0, 0, 0, 0, 0]).await? as i32,
+    };
+    let nice = (before + increment).clamp(NICE_MIN, NICE_MAX);
+    let absolute = Call { sys: Sys::Setpriority, args: [PRIO_PROCESS.into(), 0, nice as u32 as u64, 0, 0, 0] };
+    setpriority(tracee, &absolute).await.map_err(|errno| if errno == Errno::EACCES { Errno::EPERM } else { errno })
+}
+
 /// getpriority(2). The kernel's call tells 20 minus the nice value, of several processes the most.
 pub async fn getpriority<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let Some(nice) = believed(tracee, target(call, PRIO_PROCESS)).nice else { return Ok(Answer::Pass) };

@@ -16,7 +16,7 @@ enum Times {
     Given,
 }
 
-/// utime, utimes, futimesat and utimensat.
+/// utime, utimes, futimesat, utimensat and utimensat_time64.
 pub async fn utimes<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let mut file = call.file();
     if file.path.is_null() && file.dirfd != libc::AT_FDCWD {
@@ -73,13 +73,21 @@ fn wanted<T: Tracee>(tracee: &T, call: &Call) -> Option<Times> {
     if call.sys == Sys::Utime {
         return Some(Times::Given);
     }
-    let len = tracee.abi().timespec_len();
-    let atime = second_word(tracee, from, len).ok()?;
-    let mtime = second_word(tracee, from.add(len as u64), len).ok()?;
+    let wide = call.sys == Sys::UtimensatTime64;
+    let len = if wide { TIMESPEC64_LEN } else { tracee.abi().timespec_len() };
+    let second = |from: TraceeAddr| {
+        let at = from.add(len / 2);
+        // Of `struct __kernel_timespec` a 32-bit program's nanoseconds have 32 bits (`kernel/time/time.c:
+        // get_timespec64`): in big-endian order the upper half comes first.
+        let padding = if wide && tracee.abi().word_len() == 4 && cfg!(target_endian = "big") { 4 } else { 0 };
+        tracee.read_word(at.add(padding))
+    };
+    let atime = second(from).ok()?;
+    let mtime = second(from.add(len)).ok()?;
     match (call.sys, atime, mtime) {
-        (Sys::Utimensat, NOW, NOW) => Some(Times::Now),
-        (Sys::Utimensat, OMIT, OMIT) => None,
-        (Sys::Utimensat, ..) => {
+        (Sys::Utimensat | Sys::UtimensatTime64, NOW, NOW) => Some(Times::Now),
+        (Sys::Utimensat | Sys::UtimensatTime64, OMIT, OMIT) => None,
+        (Sys::Utimensat | Sys::UtimensatTime64, ..) => {
             let valid = |nsec| matches!(nsec, NOW | OMIT | 0..1_000_000_000);
             (valid(atime) && valid(mtime)).then_some(Times::Given)
         }
@@ -88,16 +96,5 @@ fn wanted<T: Tracee>(tracee: &T, call: &Call) -> Option<Times> {
     }
 }
 
-/// The second half of a `struct timespec` or `timeval` of `len` bytes.
-fn second_word<T: Tracee>(tracee: &T, from: TraceeAddr, len: usize) -> Result<u64, Errno> {
-    let at = from.add(len as u64 / 2);
-    if len == 16 {
-        let mut word = [0; 8];
-        tracee.read(at, &mut word)?;
-        Ok(u64::from_ne_bytes(word))
-    } else {
-        let mut word = [0; 4];
-        tracee.read(at, &mut word)?;
-        Ok(u32::from_ne_bytes(word).into())
-    }
-}
+/// Bytes of a `struct __kernel_timespec`: two 64-bit words on every ABI.
+const TIMESPEC64_LEN: u64 = 16;

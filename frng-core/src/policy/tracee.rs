@@ -43,6 +43,8 @@ pub struct Settings {
     pub real_gid: u32,
     /// The kernel's last capability.
     pub last_cap: u32,
+    /// With `AT_EMPTY_PATH` statx and newfstatat take a null pointer as an empty path (Linux 6.11).
+    pub null_paths: bool,
 }
 
 /// What is faked of a process as a whole: shared by its threads, copied by fork.
@@ -206,6 +208,22 @@ pub trait TraceeExt: Tracee {
             if let Some(end) = new.iter().position(|byte| *byte == 0) {
                 return buf.get(..start + end).ok_or(Errno::EFAULT);
             }
+        }
+    }
+
+    /// Reads a pointer or a `long` in the width of the ABI.
+    ///
+    /// # Errors
+    /// `EFAULT`.
+    fn read_word(&self, from: TraceeAddr) -> Result<u64, Errno> {
+        if self.abi().word_len() == 8 {
+            let mut word = [0; 8];
+            self.read(from, &mut word)?;
+            Ok(u64::from_ne_bytes(word))
+        } else {
+            let mut word = [0; 4];
+            self.read(from, &mut word)?;
+            Ok(u32::from_ne_bytes(word).into())
         }
     }
 

@@ -29,7 +29,7 @@ impl Tracer {
         tracked.thread.abi.set(abi);
         let thread = std::rc::Rc::clone(&tracked.thread);
         let call = Call { sys: Sys::Prctl, args };
-        let origin = Origin { call, number, pc: info.pc, sp: info.sp };
+        let origin = Origin { call, abi, number, pc: info.pc, sp: info.sp };
         tracked.flight = Some(Flight::of_call(
             origin,
             Box::pin(async move {

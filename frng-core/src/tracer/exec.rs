@@ -14,7 +14,7 @@ use super::known::Known;
 use super::lookup;
 use super::ptrace::{self, Gone};
 use super::thread::Thread;
-use crate::arch::Registers;
+use crate::arch::{Abi, Registers};
 use crate::call::TraceeAddr;
 use crate::errno::Errno;
 use crate::policy;
@@ -52,12 +52,15 @@ impl From<std::io::Error> for Failure {
 
 /// Bytes of the smallest page of any CPU.
 const PAGE: u64 = 4096;
+/// What the address of an instruction has to be a multiple of, on any CPU.
+const INSTRUCTION_ALIGNMENT: u64 = 16;
 
 /// A program whose first instructions are replaced for the moment.
 pub struct Bootstrap {
     /// The program's sites that are known, if it gets an agent.
     pub known: Option<Rc<Known>>,
     memory: File,
+    abi: &'static dyn Abi,
     registers: Registers,
     begin: u64,
     original: Vec<u8>,
@@ -72,7 +75,7 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable], begun: Option<u64>) -
         .find(|table| table.abi().audit_arch() == info.audit_arch)
         .ok_or_else(|| Failure::unknown(info.audit_arch))?;
     thread.abi.set(abi);
-    thread.program_abi.set(info.audit_arch);
+    thread.home.set(abi);
     *thread.space.borrow_mut() = Rc::default();
     thread.view.set(lookup::view(thread.tid));
     let mut registers = ptrace::registers(thread.tid)?;
@@ -92,17 +95,18 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable], begun: Option<u64>) -
     let code = thread.world.trampoline.bootstrap(abi.abi(), with_agent);
     // All of it in the page of the first instruction: behind that may be nothing.
     let pc = abi.abi().pc(&registers);
-    let begin = pc.min((pc | (PAGE - 1)).saturating_sub(code.len() as u64 - 1));
+    let last_begin = (pc | (PAGE - 1)).saturating_sub(code.len() as u64 - 1) & !(INSTRUCTION_ALIGNMENT - 1);
+    let begin = pc.min(last_begin);
     let mut original = vec![0; code.len()];
     memory.read_exact_at(&mut original, begin)?;
     memory.write_all_at(&code, begin)?;
     if begin != pc {
         let mut registers = registers;
         abi.abi().set_pc(&mut registers, begin);
-        ptrace::set_registers(thread.tid, &registers)?;
+        ptrace::set_registers(thread.tid, abi.abi(), &registers)?;
     }
     let known = with_agent.then(|| thread.world.programs.of(executable.as_ref()));
-    Ok(Bootstrap { known, memory, registers, begin, original })
+    Ok(Bootstrap { known, memory, abi: abi.abi(), registers, begin, original })
 }
 
 impl Bootstrap {
@@ -112,7 +116,7 @@ impl Bootstrap {
             return Err(Failure::Cannot(format!("the trampoline cannot be mapped: {errno}")));
         }
         self.memory.write_all_at(&self.original, self.begin)?;
-        ptrace::set_registers(tid, &self.registers)?;
+        ptrace::set_registers(tid, self.abi, &self.registers)?;
         Ok(())
     }
 }

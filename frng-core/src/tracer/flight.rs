@@ -19,6 +19,8 @@ enum At {
     Entry,
     /// After the call that took its place.
     Exit,
+    /// After a call that came to nothing, where [`crate::arch::Abi::cancels_at_entry`] does not hold.
+    Nothing,
     /// Before the trampoline's [`crate::arch::DONE_NUMBER`], which is never to run.
     Done,
     /// In no call.
@@ -26,11 +28,13 @@ enum At {
 }
 
 /// The call a handler answers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Origin {
     /// In neutral form.
     pub call: Call,
-    /// Its number in the tracee's ABI.
+    /// The convention it was issued by.
+    pub abi: &'static AbiTable,
+    /// Its number there.
     pub number: u64,
     /// Program counter behind its instruction.
     pub pc: u64,
@@ -50,6 +54,8 @@ impl Origin {
 pub enum Next {
     /// The call in place of the program's own runs; stop at its exit.
     InPlace,
+    /// The program's own call runs as none; stop at its exit.
+    Cancelled,
     /// A call runs in the trampoline.
     Injected,
     /// The handler has ended.
@@ -60,35 +66,56 @@ pub enum Next {
     FinishedAgain(u64),
 }
 
+/// What has to wait until a cancelled call is at its exit.
+enum Postponed {
+    Request(Request),
+    Outcome(Outcome),
+}
+
 /// A handler under way.
 pub struct Flight {
     future: Pin<Box<dyn Future<Output = Outcome>>>,
     /// The call it answers, if it answers one.
     pub origin: Option<Origin>,
+    /// The convention of that call, or of one that was interrupted.
+    abi: &'static AbiTable,
     at: At,
     start: Option<Registers>,
     blocked: Option<u64>,
+    postponed: Option<Postponed>,
 }
 
 impl Flight {
     /// A handler for a call that has just been entered.
     pub fn of_call(origin: Origin, future: Pin<Box<dyn Future<Output = Outcome>>>) -> Flight {
-        Flight { future, origin: Some(origin), at: At::Entry, start: None, blocked: None }
+        Flight {
+            future,
+            origin: Some(origin),
+            abi: origin.abi,
+            at: At::Entry,
+            start: None,
+            blocked: None,
+            postponed: None,
+        }
     }
 
-    /// Something to do for a thread stopped outside of any call. Its [`Answer`] does not matter.
-    pub fn outside(future: Pin<Box<dyn Future<Output = Outcome>>>) -> Flight {
-        Flight { future, origin: None, at: At::Outside, start: None, blocked: None }
+    /// Something to do for a thread stopped outside of any call, or in one by this convention that was interrupted. Its
+    /// [`Answer`] does not matter.
+    pub fn outside(abi: &'static AbiTable, future: Pin<Box<dyn Future<Output = Outcome>>>) -> Flight {
+        Flight { future, origin: None, abi, at: At::Outside, start: None, blocked: None, postponed: None }
     }
 
-    /// The call in place has returned.
-    pub fn at_exit(&mut self) {
-        self.at = At::Exit;
+    /// The call in place has returned; its result is what the handler waits for unless it was cancelled.
+    pub fn at_exit(&mut self) -> bool {
+        let real = self.postponed.is_none();
+        self.at = if real { At::Exit } else { At::Nothing };
+        real
     }
 
-    /// The call in the trampoline has returned.
+    /// The call in the trampoline has returned: the tracee is before [`crate::arch::DONE_NUMBER`], or after it where
+    /// that cannot be cancelled.
     pub fn at_done(&mut self) {
-        self.at = At::Done;
+        self.at = if self.abi.abi().cancels_at_entry() { At::Done } else { At::Nothing };
     }
 
     /// The trampoline could not run.
@@ -98,14 +125,32 @@ impl Flight {
 
     /// Runs the handler until it waits or ends, and sets the tracee's registers accordingly.
     pub fn advance(&mut self, thread: &Thread) -> Result<Next, Gone> {
+        match self.postponed.take() {
+            Some(Postponed::Outcome(outcome)) => return self.finish(thread, outcome),
+            Some(Postponed::Request(request)) => {
+                self.inject(thread, request)?;
+                return Ok(Next::Injected);
+            }
+            None => {}
+        }
         let mut context = Context::from_waker(Waker::noop());
         loop {
+            let waits = self.at == At::Entry && !self.abi.abi().cancels_at_entry();
             match self.future.as_mut().poll(&mut context) {
+                Poll::Ready(outcome) if waits && outcome != Ok(Answer::Pass) => {
+                    return self.cancel(thread, Postponed::Outcome(outcome));
+                }
                 Poll::Ready(outcome) => return self.finish(thread, outcome),
                 Poll::Pending => {}
             }
             match thread.take_request() {
-                Some(request) if self.at == At::Entry => {
+                Some(request)
+                    if waits
+                        && (!std::ptr::eq(request.abi, self.abi) || self.first_argument() != Some(request.args[0])) =>
+                {
+                    return self.cancel(thread, Postponed::Request(request));
+                }
+                Some(request) if self.at == At::Entry && std::ptr::eq(request.abi, self.abi) => {
                     self.replace(thread, request)?;
                     return Ok(Next::InPlace);
                 }
@@ -125,7 +170,7 @@ impl Flight {
             None => {
                 let mut registers = ptrace::registers(thread.tid)?;
                 if self.origin.is_none() {
-                    Self::table(thread).abi().settle(&mut registers);
+                    self.abi.abi().settle(&mut registers);
                 }
                 self.start = Some(registers);
                 Ok(registers)
@@ -133,21 +178,30 @@ impl Flight {
         }
     }
 
-    fn table(thread: &Thread) -> &'static AbiTable {
-        thread.abi.get()
+    fn first_argument(&self) -> Option<u64> {
+        self.origin.map(|origin| origin.call.args[0])
+    }
+
+    /// No call in place of the program's own; the rest at its exit.
+    fn cancel(&mut self, thread: &Thread, then: Postponed) -> Result<Next, Gone> {
+        let args = self.origin.map(|origin| origin.call.args).unwrap_or_default();
+        self.replace(thread, Request { abi: self.abi, number: u32::MAX, args })?;
+        self.postponed = Some(then);
+        Ok(Next::Cancelled)
     }
 
     /// Another call in place of the program's own, which has not begun.
     fn replace(&mut self, thread: &Thread, request: Request) -> Result<(), Gone> {
         let mut registers = self.start(thread)?;
-        Self::table(thread).abi().replace_call(&mut registers, request.number, request.args);
-        ptrace::set_registers(thread.tid, &registers)
+        let abi = request.abi.abi();
+        abi.replace_call(&mut registers, request.number, request.args);
+        ptrace::set_registers(thread.tid, abi, &registers)
     }
 
     /// A call through the trampoline, with all signals held back until the handler ends.
     fn inject(&mut self, thread: &Thread, request: Request) -> Result<(), Gone> {
         let mut registers = self.start(thread)?;
-        let abi = Self::table(thread).abi();
+        let abi = request.abi.abi();
         if self.blocked.is_none() && is_overwritten(thread, abi) {
             thread.world.log.error(format_args!(
                 "{}: killed, because it has mapped something else over the trampoline at {:#x}",
@@ -159,7 +213,7 @@ impl Flight {
         }
         self.hold_signals(thread)?;
         abi.prepare_call(&mut registers, abi.trampoline_address(), request.number, request.args);
-        ptrace::set_registers(thread.tid, &registers)
+        ptrace::set_registers(thread.tid, abi, &registers)
     }
 
     /// Holds all signals back until the handler ends, if that is not done yet.
@@ -177,8 +231,9 @@ impl Flight {
     fn issue_again(&mut self, thread: &Thread, origin: Origin) -> Result<Next, Gone> {
         let mask = self.hold_signals(thread)?;
         let mut registers = self.start(thread)?;
-        Self::table(thread).abi().rewind_call(&mut registers, origin.number as u32);
-        ptrace::set_registers(thread.tid, &registers)?;
+        let abi = self.abi.abi();
+        abi.rewind_call(&mut registers, origin.number as u32, origin.call.args);
+        ptrace::set_registers(thread.tid, abi, &registers)?;
         Ok(Next::FinishedAgain(mask))
     }
 
@@ -195,7 +250,7 @@ impl Flight {
         let Some(origin) = self.origin else {
             if self.start.is_some() {
                 let registers = self.start(thread)?;
-                ptrace::set_registers(thread.tid, &registers)?;
+                ptrace::set_registers(thread.tid, self.abi.abi(), &registers)?;
             }
             return Ok(Next::Finished(outcome));
         };
@@ -205,19 +260,19 @@ impl Flight {
             Err(errno) => errno.to_raw(),
         };
         let mut registers = self.start(thread)?;
-        let abi = Self::table(thread).abi();
+        let abi = self.abi.abi();
         if self.at != At::Exit && is_restart(raw) {
             // The kernel restarts a call only at its exit; here the program itself has to issue it again.
-            abi.rewind_call(&mut registers, origin.number as u32);
-            ptrace::set_registers(thread.tid, &registers)?;
+            abi.rewind_call(&mut registers, origin.number as u32, origin.call.args);
+            ptrace::set_registers(thread.tid, abi, &registers)?;
             return Ok(Next::Finished(outcome));
         }
-        if self.at != At::Exit {
+        if self.at != At::Exit && abi.cancels_at_entry() {
             // No call is to be made, and none to be restarted.
             abi.replace_call(&mut registers, u32::MAX, origin.call.args);
         }
         abi.set_result(&mut registers, raw);
-        ptrace::set_registers(thread.tid, &registers)?;
+        ptrace::set_registers(thread.tid, abi, &registers)?;
         Ok(Next::Finished(outcome))
     }
 }
@@ -239,7 +294,7 @@ pub fn show_own_arguments(thread: &Thread, origin: &Origin) -> Result<(), Gone> 
     let pc = abi.pc(&registers);
     abi.prepare_call(&mut registers, pc, origin.number as u32, origin.call.args);
     abi.set_result(&mut registers, 0);
-    ptrace::set_registers(thread.tid, &registers)
+    ptrace::set_registers(thread.tid, abi, &registers)
 }
 
 /// The kernel's internal restart codes (`include/linux/errno.h`).

@@ -88,7 +88,7 @@ impl Leaving {
         match place(pc, sp, space, agent, abi) {
             Place::Program => {
                 abi.after_steps(&mut registers);
-                ptrace::set_registers(tid, &registers)?;
+                ptrace::set_registers(tid, abi, &registers)?;
                 ptrace::set_signal_mask(tid, self.mask)?;
                 return Ok(true);
             }
@@ -112,7 +112,7 @@ impl Leaving {
     pub fn at_leave(&mut self, tid: i32, abi: &dyn Abi) -> Result<(), Gone> {
         let mut registers = ptrace::registers(tid)?;
         abi.replace_call(&mut registers, u32::MAX, [0; 6]);
-        ptrace::set_registers(tid, &registers)?;
+        ptrace::set_registers(tid, abi, &registers)?;
         self.running = false;
         ptrace::step(tid)
     }
@@ -126,5 +126,5 @@ impl Leaving {
 
 /// A call that was interrupted is not to be restarted: the agent sees that it was.
 fn abandon_call(tid: i32, registers: &mut Registers, abi: &dyn Abi) -> Result<(), Gone> {
-    if abi.abandon_call(registers) { ptrace::set_registers(tid, registers) } else { Ok(()) }
+    if abi.abandon_call(registers) { ptrace::set_registers(tid, abi, registers) } else { Ok(()) }
 }

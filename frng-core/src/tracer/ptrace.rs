@@ -10,7 +10,7 @@ use std::io;
 use std::ptr;
 
 use super::doorbell;
-use crate::arch::{REGISTERS_MAX, Registers};
+use crate::arch::{Abi, REGISTERS_MAX, Registers};
 use crate::errno::Errno;
 
 /// Why nothing more can be done with a stopped tracee.
@@ -165,11 +165,18 @@ pub fn registers(tid: i32) -> Result<Registers, Gone> {
     Ok(Registers::from_bytes(&bytes[..iov.iov_len.min(REGISTERS_MAX)]))
 }
 
-/// Sets the general purpose registers.
-pub fn set_registers(tid: i32, registers: &Registers) -> Result<(), Gone> {
-    let bytes = registers.bytes();
+/// Sets the general purpose registers, and the number of the call if that is apart from them and to change.
+pub fn set_registers(tid: i32, abi: &dyn Abi, registers: &Registers) -> Result<(), Gone> {
+    set_register_set(tid, NT_PRSTATUS, registers.bytes())?;
+    match (abi.number_set(), registers.number()) {
+        (Some(set), Some(number)) => set_register_set(tid, set as usize, &number.to_ne_bytes()),
+        _ => Ok(()),
+    }
+}
+
+fn set_register_set(tid: i32, set: usize, bytes: &[u8]) -> Result<(), Gone> {
     let mut iov = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-    or_gone(request(libc::PTRACE_SETREGSET, tid, NT_PRSTATUS, &raw mut iov as usize))
+    or_gone(request(libc::PTRACE_SETREGSET, tid, set, &raw mut iov as usize))
 }
 
 /// The signals a tracee blocks, as the kernel's 64-bit set.

@@ -30,6 +30,7 @@ use crate::call::{Call, Sys, table};
 use crate::creds::Creds;
 use crate::daemon::Options;
 use crate::errno::Errno;
+use crate::filter;
 use crate::inside::calls;
 use crate::inside::layout::LEAVING;
 use crate::lie::LieTable;
@@ -57,6 +58,8 @@ pub(super) struct Tracked {
     pub(super) thread: Rc<Thread>,
     phase: Phase,
     pub(super) flight: Option<Flight>,
+    /// The result of the trampoline's call, while [`DONE_NUMBER`] has to run to its exit.
+    done: Option<[u64; 2]>,
     /// A call that is issued once more, to run as it is, and the signals that the program blocks.
     let_through: Option<(Origin, u64)>,
     /// Its memory is closed until its first call; its stack begins here.
@@ -129,6 +132,7 @@ impl Tracer {
                 counting: stats.is_some(),
                 lies_len: lies.len,
                 threads: Default::default(),
+                mapping: Default::default(),
             }),
             log,
             orders,
@@ -251,7 +255,6 @@ impl Tracer {
                 stack: foundlings::stack_of(attach.pid),
                 view: lookup::view(attach.pid),
                 space: Rc::default(),
-                program_abi: self.abis[0].abi().audit_arch(),
             };
             let ids = (attach.pid, attach.pid, 0);
             self.log.info(format_args!("{}: attached, engine {:?}", attach.pid, attach.engine));
@@ -280,6 +283,7 @@ impl Tracer {
             thread,
             phase: Phase::Running,
             flight: None,
+            done: None,
             let_through: None,
             closed: None,
             born_of: None,
@@ -422,44 +426,61 @@ impl Tracer {
             }
             (Phase::Running, Position::Entry { number, args }) => self.enter(tid, &info, number, args),
             (Phase::InPlace, Position::Exit { result }) => {
-                tracked.thread.set_reply(Errno::from_raw(result));
-                if let Some(flight) = &mut tracked.flight {
-                    flight.at_exit();
+                if tracked.flight.as_mut().is_none_or(Flight::at_exit) {
+                    tracked.thread.set_reply(Errno::from_raw(tracked.thread.abi.get().abi().result(result)));
                 }
                 self.advance(tid)
             }
-            (Phase::Injected, Position::Entry { number, args }) if number == u64::from(DONE_NUMBER) => {
-                tracked.thread.set_reply(Errno::from_raw(args[0]));
-                if let Some(flight) = &mut tracked.flight {
-                    flight.at_done();
+            (Phase::Injected | Phase::Bootstrap(_), Position::Entry { number, args })
+                if number == u64::from(DONE_NUMBER) =>
+            {
+                if tracked.thread.abi.get().abi().cancels_at_entry() {
+                    self.done(tid, [args[0], args[1]])
+                } else {
+                    tracked.done = Some([args[0], args[1]]);
+                    ptrace::cont_to_syscall(tid, 0)
                 }
-                self.advance(tid)
-            }
-            (Phase::Bootstrap(_), Position::Entry { number, args }) if number == u64::from(DONE_NUMBER) => {
-                self.finish_bootstrap(tid, args[0], args[1])
             }
             (Phase::Leaving(_), Position::Entry { number, args: [LEAVING, ..] })
                 if number == u64::from(DONE_NUMBER) =>
             {
                 let thread = Rc::clone(&tracked.thread);
                 match &mut tracked.phase {
-                    Phase::Leaving(leaving) => leaving.at_leave(tid, thread.abi.get().abi()),
+                    Phase::Leaving(leaving) => leaving.at_leave(tid, thread.home.get().abi()),
                     _ => Ok(()),
                 }
             }
+            (_, Position::Exit { .. }) => match tracked.done.take() {
+                Some(result) => self.done(tid, result),
+                None => self.resume(tid, 0),
+            },
             // Told of a leader that another thread has replaced meanwhile: its exec comes with a later wait.
             (_, Position::None) => Ok(()),
             _ => self.resume(tid, 0),
         }
     }
 
+    /// The trampoline, or the code that maps it, has run to its end with this result, and one more of the agent's.
+    fn done(&mut self, tid: i32, [result, more]: [u64; 2]) -> Result<(), Gone> {
+        let tracked = self.tracked(tid)?;
+        let result = tracked.thread.abi.get().abi().result(result);
+        if matches!(tracked.phase, Phase::Bootstrap(_)) {
+            return self.finish_bootstrap(tid, result, more);
+        }
+        tracked.thread.set_reply(Errno::from_raw(result));
+        if let Some(flight) = &mut tracked.flight {
+            flight.at_done();
+        }
+        self.advance(tid)
+    }
+
     /// A call by the numbers of an ABI that we do not know would run unfaked: it fails with `ENOSYS`, as under a filter.
     fn refuse_foreign(&mut self, tid: i32) -> Result<(), Gone> {
-        let abi = self.tracked(tid)?.thread.abi.get().abi();
+        let abi = self.tracked(tid)?.thread.home.get().abi();
         let mut registers = ptrace::registers(tid)?;
         abi.settle(&mut registers);
         abi.set_result(&mut registers, Errno::ENOSYS.to_raw());
-        ptrace::set_registers(tid, &registers)?;
+        ptrace::set_registers(tid, abi, &registers)?;
         self.resume(tid, 0)
     }
 
@@ -477,8 +498,10 @@ impl Tracer {
                 return self.resume(tid, 0);
             }
         }
-        let Some(sys) = abi.sys(number) else { return self.resume(tid, 0) };
-        let call = Call { sys, args };
+        let Some(sys) = abi.sys(number) else {
+            return if filter::is_of_variant(number) { self.refuse_foreign(tid) } else { self.resume(tid, 0) };
+        };
+        let call = Call { sys, args: args.map(|arg| abi.abi().argument(arg)) };
         let every_open = tracked.every_open || tracked.thread.engine == Engine::Ptrace;
         // The invocation's own exec needs no trampoline.
         let ready = tracked.ready || matches!(sys, Sys::Execve | Sys::Execveat);
@@ -489,12 +512,19 @@ impl Tracer {
         let thread = Rc::clone(&tracked.thread);
         let asks_agent = thread.engine == Engine::Inline && calls::answers(&call);
         let met = asks_agent.then(|| replace_site(&thread, info.pc, number as u32)).flatten();
-        let origin = Origin { call, number, pc: info.pc, sp: info.sp };
+        let origin = Origin { call, abi, number, pc: info.pc, sp: info.sp };
         let counted = call.sys;
-        let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if late_filter && !every_open {
-            tracked.every_open = true;
+        let is_foreign = !std::ptr::eq(abi, thread.home.get());
+        let adds_filter = late_filter && !every_open;
+        tracked.every_open |= adds_filter;
+        let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if is_foreign || adds_filter {
             Box::pin(async move {
-                thread.stop_at_every_open().await?;
+                if is_foreign {
+                    thread.answer_by(abi).await?;
+                }
+                if adds_filter {
+                    thread.stop_at_every_open().await?;
+                }
                 table::dispatch(&*thread, &call).await
             })
         } else {
@@ -522,7 +552,7 @@ impl Tracer {
             stats.about(Subject::Call(origin.call.sys));
         }
         match flight.advance(&tracked.thread)? {
-            Next::InPlace => tracked.phase = Phase::InPlace,
+            Next::InPlace | Next::Cancelled => tracked.phase = Phase::InPlace,
             Next::Injected => tracked.phase = Phase::Injected,
             next @ (Next::Finished(_) | Next::FinishedAgain(_)) => {
                 let flight = tracked.flight.take();
@@ -619,7 +649,7 @@ impl Tracer {
         }
         let renew = !start.space.uniform.get();
         let tgid = if same_process { maker.tgid } else { child };
-        self.track((child, tgid, maker.tgid), maker.engine, start, maker.abi.get(), every_open, ready);
+        self.track((child, tgid, maker.tgid), maker.engine, start, maker.home.get(), every_open, ready);
         if let Some(tracked) = self.tracked.get_mut(&child) {
             if renew {
                 told::tell(&tracked.thread);
@@ -635,6 +665,7 @@ impl Tracer {
     /// The first stop of a new thread, the end of a group-stop, or an interruption.
     fn handle_trap(&mut self, tid: i32) -> Result<(), Gone> {
         let late_filter = self.every_open;
+        let abis = self.abis;
         let tracked = self.tracked(tid)?;
         if let Some(origin) = tracked.born_of.take() {
             flight::show_own_arguments(&tracked.thread, &origin)?;
@@ -643,10 +674,17 @@ impl Tracer {
         if late_filter && idle && tracked.lacks_filter() {
             tracked.every_open = true;
             let thread = Rc::clone(&tracked.thread);
-            tracked.flight = Some(Flight::outside(Box::pin(async move {
-                thread.stop_at_every_open().await?;
-                Ok(Answer::Pass)
-            })));
+            let home = thread.home.get();
+            thread.abi.set(home);
+            let arch = ptrace::syscall_info(tid)?.audit_arch;
+            let interrupted = abis.iter().find(|table| table.abi().audit_arch() == arch).unwrap_or(home);
+            tracked.flight = Some(Flight::outside(
+                interrupted,
+                Box::pin(async move {
+                    thread.stop_at_every_open().await?;
+                    Ok(Answer::Pass)
+                }),
+            ));
             return self.advance(tid);
         }
         self.resume(tid, 0)
@@ -697,7 +735,7 @@ impl Tracer {
         let fault = matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGTRAP | libc::SIGFPE);
         if place == Place::Copy && matches!(signal, libc::SIGSEGV | libc::SIGBUS) {
             abi.set_pc(&mut registers, agent.copy_fault);
-            ptrace::set_registers(tid, &registers)?;
+            ptrace::set_registers(tid, abi, &registers)?;
             return self.resume(tid, 0);
         }
         if let Some(inside) = abi.inside().filter(|_| signal == libc::SIGTRAP) {
@@ -705,7 +743,7 @@ impl Tracer {
             let begin = pc.wrapping_sub(inside.trap().1);
             if space.is_site(begin) {
                 abi.set_pc(&mut registers, begin);
-                ptrace::set_registers(tid, &registers)?;
+                ptrace::set_registers(tid, abi, &registers)?;
                 return self.resume(tid, 0);
             }
         }
@@ -749,6 +787,7 @@ impl Tracer {
         self.ending.forget(tid);
         let tracked = self.tracked(tid)?;
         tracked.flight = None;
+        tracked.done = None;
         tracked.let_through = None;
         tracked.ready = false;
         tracked.closed = None;
@@ -826,8 +865,8 @@ impl Tracked {
     fn renamed(self, tid: i32, world: &Rc<World>) -> Tracked {
         let old = &self.thread;
         let ids = (tid, old.tgid, old.parent);
-        let thread = Thread::new(ids, old.engine, old.inheritance(true), Rc::clone(world), old.abi.get());
-        Tracked { thread: Rc::new(thread), phase: Phase::Running, flight: None, ..self }
+        let thread = Thread::new(ids, old.engine, old.inheritance(true), Rc::clone(world), old.home.get());
+        Tracked { thread: Rc::new(thread), phase: Phase::Running, flight: None, done: None, ..self }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One tracee, as its handlers see it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::task::Poll;
@@ -25,9 +25,11 @@ use crate::stat::{STATX_WANTED, Statx};
 use crate::state::Table;
 
 /// A syscall a handler waits for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Request {
-    /// Its number in the tracee's ABI.
+    /// The convention to issue it by.
+    pub abi: &'static AbiTable,
+    /// Its number there.
     pub number: u32,
     /// Its arguments.
     pub args: [u64; 6],
@@ -51,13 +53,15 @@ pub struct World {
     pub lies_len: u64,
     /// All tracees, for those that ask about another.
     pub threads: RefCell<HashMap<i32, Weak<Thread>>>,
+    /// Processes into which a thread just maps another trampoline.
+    pub mapping: RefCell<HashSet<i32>>,
 }
 
 impl World {
     /// The ABI of the agent, if this is the one that a thread's program has; whatever the ABI of its last call.
     pub fn agents_abi(&self, thread: &Thread) -> Option<&'static dyn Abi> {
-        let abi = self.abis.first()?.abi();
-        (thread.program_abi.get() == abi.audit_arch()).then_some(abi)
+        let table = self.abis.first()?;
+        std::ptr::eq(table, thread.home.get()).then_some(table.abi())
     }
 }
 
@@ -82,9 +86,10 @@ pub struct Thread {
     /// What the agent has of this thread's memory.
     pub(super) space: RefCell<Rc<Space>>,
     pub(super) world: Rc<World>,
+    /// The convention of the call that is answered.
     pub(super) abi: Cell<&'static AbiTable>,
-    /// `AUDIT_ARCH_*` of the program that is run.
-    pub(super) program_abi: Cell<u32>,
+    /// The convention of the program, whose trampoline it has.
+    pub(super) home: Cell<&'static AbiTable>,
     slot: Cell<Option<Slot>>,
     request: Cell<Option<Request>>,
     reply: Cell<Option<Result<u64, Errno>>>,
@@ -108,8 +113,6 @@ pub struct Start {
     pub view: lookup::View,
     /// Its memory.
     pub space: Rc<Space>,
-    /// `AUDIT_ARCH_*` of its program.
-    pub program_abi: u32,
 }
 
 impl Thread {
@@ -131,7 +134,7 @@ impl Thread {
             space: RefCell::new(start.space),
             world,
             abi: Cell::new(abi),
-            program_abi: Cell::new(start.program_abi),
+            home: Cell::new(abi),
             slot: Cell::new(None),
             request: Cell::new(None),
             reply: Cell::new(None),
@@ -152,7 +155,6 @@ impl Thread {
             stack: self.stack.get(),
             view: self.view.get(),
             space: Rc::clone(&self.space.borrow()),
-            program_abi: self.program_abi.get(),
         }
     }
 
@@ -201,6 +203,56 @@ impl Thread {
         self.syscall(Sys::Seccomp, [SET_MODE_FILTER, 0, filter, 0, 0, 0]).await.map(|_| ())
     }
 
+    /// From now on answers a call by a convention that is not the program's own: maps its trampoline, if this process has
+    /// not got it yet, by calls of the program's own convention.
+    ///
+    /// # Errors
+    /// `ENOSYS` if it cannot be mapped; a restart code while another thread is at it.
+    pub async fn answer_by(&self, abi: &'static AbiTable) -> Result<(), Errno> {
+        self.abi.set(self.home.get());
+        if !self.has_trampoline(abi.abi()) {
+            let _mapping = Mapping::begin(self).ok_or(ERESTARTNOINTR)?;
+            // Not to be answered is not to be made.
+            self.map_trampoline(abi.abi()).await.map_err(|_| Errno::ENOSYS)?;
+        }
+        self.abi.set(abi);
+        Ok(())
+    }
+
+    /// Whether the process has an ABI's trampoline mapped. Its code comes last.
+    fn has_trampoline(&self, abi: &dyn Abi) -> bool {
+        let code = abi.trampoline_code();
+        let mut there = vec![0; code.len()];
+        ptrace::read_memory(self.tid, abi.trampoline_address(), &mut there) == code.len() && there == code
+    }
+
+    async fn map_trampoline(&self, abi: &dyn Abi) -> Result<(), Errno> {
+        if self.abi().word_len() < abi.word_len() {
+            // It may be out of reach.
+            return Err(Errno::EINVAL);
+        }
+        let trampoline = &self.world.trampoline;
+        let path = self.scratch()?;
+        self.write(path, trampoline.path().as_bytes())?;
+        let flags = (libc::O_RDWR | libc::O_CLOEXEC) as u64;
+        let fd = self.syscall(Sys::Openat, [libc::AT_FDCWD as u64, path.0, flags, 0, 0, 0]).await?;
+        let layout = trampoline.layout(abi);
+        let begin = abi.trampoline_address();
+        let parts = [
+            (begin + layout.code_len, layout.data_len, libc::PROT_READ | libc::PROT_WRITE, layout.data_offset),
+            (begin, layout.code_len, libc::PROT_READ | libc::PROT_EXEC, layout.code_offset),
+        ];
+        let mut result = Ok(0);
+        for (address, len, protection, offset) in parts {
+            let flags = (libc::MAP_SHARED | libc::MAP_FIXED_NOREPLACE) as u64;
+            if result.is_ok() {
+                result = self.syscall(Sys::Mmap, [address, len, protection as u64, flags, fd, offset]).await;
+            }
+        }
+        self.syscall(Sys::Close, [fd, 0, 0, 0, 0, 0]).await?;
+        result.map(|_| ())
+    }
+
     /// statx(2) issued by the tracee itself.
     async fn stat_in_tracee(&self, file: FileRef) -> Result<Statx, Errno> {
         let slot = self.slot()?;
@@ -213,6 +265,30 @@ impl Thread {
         self.syscall(Sys::Statx, args).await?;
         let bytes = trampoline.statx_bytes(slot);
         zerocopy::FromBytes::read_from_bytes(&bytes).map_err(|_| Errno::EIO)
+    }
+}
+
+/// The kernel's internal result for a call to be issued again (`include/linux/errno.h`).
+const ERESTARTNOINTR: Errno = Errno(513);
+
+/// A thread maps another trampoline into its process.
+struct Mapping<'t> {
+    world: &'t World,
+    tgid: i32,
+}
+
+impl Mapping<'_> {
+    /// `None` if another thread of the process does.
+    fn begin(thread: &Thread) -> Option<Mapping<'_>> {
+        let (world, tgid) = (&*thread.world, thread.tgid);
+        let is_first = world.mapping.borrow_mut().insert(tgid);
+        is_first.then(|| Mapping { world, tgid })
+    }
+}
+
+impl Drop for Mapping<'_> {
+    fn drop(&mut self) {
+        self.world.mapping.borrow_mut().remove(&self.tgid);
     }
 }
 
@@ -284,8 +360,9 @@ impl Tracee for Thread {
     }
 
     async fn syscall(&self, sys: Sys, args: [u64; 6]) -> Result<u64, Errno> {
-        let number = self.abi.get().number(sys).ok_or(Errno::ENOSYS)?;
-        self.request.set(Some(Request { number, args }));
+        let abi = self.abi.get();
+        let number = abi.number(sys).ok_or(Errno::ENOSYS)?;
+        self.request.set(Some(Request { abi, number, args }));
         poll_fn(|_| match self.reply.take() {
             Some(result) => Poll::Ready(result),
             None => Poll::Pending,

@@ -33,6 +33,7 @@ pub fn tell(thread: &Thread) {
     let Some(abi) = thread.world.agents_abi(thread) else { return };
     content.counters = if thread.world.counting { thread.world.trampoline.counters_address(abi) } else { 0 };
     content.lies_len = thread.world.lies_len;
+    content.set_lacks(thread.home.get().lacks());
     content.set_creds(&thread.creds.get());
     content.set_process(&thread.process.get());
     content.set_settings(&thread.settings);

@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::agent::Agent;
-use crate::arch::Abi;
+use crate::arch::{Abi, TrampolineLayout};
 use crate::inside::counters::Counters;
 use crate::inside::layout;
 use crate::inside::local::{LIES_OFFSET, LiesFile};
@@ -106,18 +106,27 @@ impl Trampoline {
     /// agent needs too, if there is one for it.
     pub fn bootstrap(&self, abi: &dyn Abi, with_agent: bool) -> Vec<u8> {
         let mut code = [0; crate::arch::BOOTSTRAP_MAX];
+        let agent = self.agent.as_ref().filter(|_| with_agent && self.index(abi) == 0);
+        let layout = TrampolineLayout { second_stage: agent.map(|agent| agent.second_stage), ..self.layout(abi) };
+        let len = abi.bootstrap_code(&layout, &mut code);
+        [&code[..len.min(code.len())], self.path().as_bytes()].concat()
+    }
+
+    /// Where in the file an ABI's parts are.
+    pub fn layout(&self, abi: &dyn Abi) -> TrampolineLayout {
         let index = self.index(abi);
-        let agent = self.agent.as_ref().filter(|_| with_agent && index == 0);
-        let layout = crate::arch::TrampolineLayout {
+        TrampolineLayout {
             code_offset: if index == 0 { 0 } else { (index * CODE_LEN + self.agent_len()) as u64 },
             code_len: self.code_len(abi) as u64,
             data_offset: (self.abis.len() * CODE_LEN + self.agent_len()) as u64,
             data_len: DATA_LEN as u64,
-            second_stage: agent.map(|agent| agent.second_stage),
-        };
-        let len = abi.bootstrap_code(&layout, &mut code);
-        let path = format!("/proc/{}/fd/{}\0", std::process::id(), self.file.as_raw_fd());
-        [&code[..len.min(code.len())], path.as_bytes()].concat()
+            second_stage: None,
+        }
+    }
+
+    /// The path by which tracees open the file, terminated by 0.
+    pub fn path(&self) -> String {
+        format!("/proc/{}/fd/{}\0", std::process::id(), self.file.as_raw_fd())
     }
 
     /// What the agents count.

@@ -55,7 +55,7 @@ impl Fooled {
         let (real_uid, real_gid) = unsafe { (libc::geteuid(), libc::getegid()) };
         Fooled {
             lies: Table::anonymous().expect("a table"),
-            settings: Settings { unknown: UnknownOwner::OwnAsRoot, real_uid, real_gid, last_cap: 40 },
+            settings: Settings { unknown: UnknownOwner::OwnAsRoot, real_uid, real_gid, last_cap: 40, null_paths: true },
             creds: Cell::new(Creds::root(40)),
             groups: RefCell::default(),
             process: Cell::new(Process { umask: 0o022, dumpable: 1 }),
@@ -453,7 +453,7 @@ impl Abi for Host {
         unreachable!("nobody traces")
     }
 
-    fn rewind_call(&self, _: &mut Registers, _: u32) {
+    fn rewind_call(&self, _: &mut Registers, _: u32, _: [u64; 6]) {
         unreachable!("nobody traces")
     }
 

@@ -1,45 +1,53 @@
-//! The kernel's call numbers by name: the one place that knows which ABI has which call.
+//! The kernel's call numbers by name.
 //!
-//! Where a 32-bit ABI has a call in two widths, the plain name is the wide one (`chown` is
-//! `chown32` there), since that is what its programs use.
+//! What every ABI has under one name is taken from libc; the rest from the ABI's own table, that of the arch crate, where a
+//! call may be lacking. Where a 32-bit ABI has a call in several widths, the plain name is the widest (`chown` is
+//! `chown32` there, `stat` is `stat64`), since that is what its programs use.
 #![allow(non_upper_case_globals, reason = "calls are spelled as the kernel spells them")]
 #![allow(missing_docs, reason = "each constant is the number of the call of that name")]
 
+use frng_cli::abis::ABIS;
+use frng_core::call::Sys;
 use libc::c_long;
 
-/// A call number, or `None` where this ABI lacks the call.
-pub type Number = Option<c_long>;
+/// A call's number, or how to find it.
+#[derive(Clone, Copy, Debug)]
+pub enum Number {
+    /// One that every ABI has.
+    Known(c_long),
+    /// Of the first of these calls that this ABI has.
+    OfTable(&'static [Sys]),
+}
+
+impl Number {
+    /// The number; `None` where this ABI lacks the call.
+    pub fn get(self) -> Option<c_long> {
+        match self {
+            Self::Known(number) => Some(number),
+            // The first ABI is that of this program.
+            Self::OfTable(calls) => calls.iter().find_map(|sys| ABIS[0].number(*sys)).map(|number| number as c_long),
+        }
+    }
+}
 
 macro_rules! numbers {
-    ($($name:ident = $nr:expr),* $(,)?) => { $(pub const $name: Number = Some($nr as c_long);)* };
+    ($($name:ident = $nr:expr),* $(,)?) => { $(pub const $name: Number = Number::Known($nr as c_long);)* };
 }
 
-/// Calls that this ABI lacks.
-#[allow(unused_macros, reason = "old ABIs lack none of the calls named here")]
-macro_rules! absent {
-    ($($name:ident),* $(,)?) => { $(pub const $name: Number = None;)* };
-}
-
-/// Calls of the first Unix tables, which newer ABIs (aarch64, riscv) never had.
-macro_rules! old_abis_only {
-    ($($name:ident = $nr:ident),* $(,)?) => {
-        $(
-            #[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm"))]
-            pub const $name: Number = Some(libc::$nr as c_long);
-            #[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm")))]
-            pub const $name: Number = None;
-        )*
+macro_rules! of_table {
+    ($($name:ident = $($sys:ident)|+),* $(,)?) => {
+        $(pub const $name: Number = Number::OfTable(&[$(Sys::$sys),+]);)*
     };
 }
 
-/// Calls which 64-bit ABIs have under one name and 32-bit ABIs under another.
-macro_rules! by_width {
-    ($($name:ident = $wide:ident / $narrow:ident),* $(,)?) => {
+/// Calls that only 32-bit ABIs have and that frng has no need to know.
+macro_rules! narrow_only {
+    ($($name:ident = $nr:ident),* $(,)?) => {
         $(
-            #[cfg(target_pointer_width = "64")]
-            pub const $name: Number = Some(libc::$wide as c_long);
             #[cfg(target_pointer_width = "32")]
-            pub const $name: Number = Some(libc::$narrow as c_long);
+            pub const $name: Number = Number::Known(libc::$nr as c_long);
+            #[cfg(not(target_pointer_width = "32"))]
+            pub const $name: Number = Number::OfTable(&[]);
         )*
     };
 }
@@ -142,76 +150,81 @@ numbers! {
     write = libc::SYS_write,
 }
 
-by_width! {
-    fchown = SYS_fchown / SYS_fchown32,
-    fstatat = SYS_newfstatat / SYS_fstatat64,
-    fstat = SYS_fstat / SYS_fstat64,
-    getegid = SYS_getegid / SYS_getegid32,
-    geteuid = SYS_geteuid / SYS_geteuid32,
-    getgid = SYS_getgid / SYS_getgid32,
-    getgroups = SYS_getgroups / SYS_getgroups32,
-    getresgid = SYS_getresgid / SYS_getresgid32,
-    getresuid = SYS_getresuid / SYS_getresuid32,
-    getuid = SYS_getuid / SYS_getuid32,
-    setfsgid = SYS_setfsgid / SYS_setfsgid32,
-    setfsuid = SYS_setfsuid / SYS_setfsuid32,
-    setgid = SYS_setgid / SYS_setgid32,
-    setgroups = SYS_setgroups / SYS_setgroups32,
-    setregid = SYS_setregid / SYS_setregid32,
-    setresgid = SYS_setresgid / SYS_setresgid32,
-    setresuid = SYS_setresuid / SYS_setresuid32,
-    setreuid = SYS_setreuid / SYS_setreuid32,
-    setuid = SYS_setuid / SYS_setuid32,
+of_table! {
+    access = Access,
+    chmod = Chmod,
+    chown = Chown,
+    chown16 = Chown16,
+    clock_adjtime = ClockAdjtime64 | ClockAdjtime,
+    clock_settime = ClockSettime64 | ClockSettime,
+    creat = Creat,
+    fchown = Fchown,
+    fchown16 = Fchown16,
+    fstat = Fstat64 | Fstat,
+    fstatat = Fstatat64 | Newfstatat,
+    futimesat = Futimesat,
+    getdents = Getdents,
+    getegid = Getegid,
+    getegid16 = Getegid16,
+    geteuid = Geteuid,
+    geteuid16 = Geteuid16,
+    getgid = Getgid,
+    getgid16 = Getgid16,
+    getgroups = Getgroups,
+    getgroups16 = Getgroups16,
+    getresgid = Getresgid,
+    getresgid16 = Getresgid16,
+    getresuid = Getresuid,
+    getresuid16 = Getresuid16,
+    getuid = Getuid,
+    getuid16 = Getuid16,
+    lchown = Lchown,
+    lchown16 = Lchown16,
+    link = Link,
+    lstat = Lstat64 | Lstat,
+    mkdir = Mkdir,
+    mknod = Mknod,
+    newfstat = Fstat,
+    newlstat = Lstat,
+    newstat = Stat,
+    nice = Nice,
+    oldfstat = Oldfstat,
+    oldlstat = Oldlstat,
+    oldstat = Oldstat,
+    open = Open,
+    rename = Rename,
+    renameat = Renameat,
+    rmdir = Rmdir,
+    setfsgid = Setfsgid,
+    setfsgid16 = Setfsgid16,
+    setfsuid = Setfsuid,
+    setfsuid16 = Setfsuid16,
+    setgid = Setgid,
+    setgid16 = Setgid16,
+    setgroups = Setgroups,
+    setgroups16 = Setgroups16,
+    setregid = Setregid,
+    setregid16 = Setregid16,
+    setresgid = Setresgid,
+    setresgid16 = Setresgid16,
+    setresuid = Setresuid,
+    setresuid16 = Setresuid16,
+    setreuid = Setreuid,
+    setreuid16 = Setreuid16,
+    setuid = Setuid,
+    setuid16 = Setuid16,
+    socketcall = Socketcall,
+    stat = Stat64 | Stat,
+    stime = Stime,
+    symlink = Symlink,
+    truncate64 = Truncate64,
+    unlink = Unlink,
+    utime = Utime,
+    utimensat_time64 = UtimensatTime64,
+    utimes = Utimes,
 }
 
-old_abis_only! {
-    access = SYS_access,
-    chmod = SYS_chmod,
-    creat = SYS_creat,
-    futimesat = SYS_futimesat,
-    getdents = SYS_getdents,
-    link = SYS_link,
-    mkdir = SYS_mkdir,
-    mknod = SYS_mknod,
-    open = SYS_open,
-    rename = SYS_rename,
-    rmdir = SYS_rmdir,
-    symlink = SYS_symlink,
-    unlink = SYS_unlink,
-    utimes = SYS_utimes,
+narrow_only! {
+    fcntl64 = SYS_fcntl64,
+    ftruncate64 = SYS_ftruncate64,
 }
-
-/// `renameat` is missing on the newest ABIs (riscv) only, but `utime` and the path forms of chown
-/// and stat also have their own rules per width.
-macro_rules! on {
-    ($($condition:meta => { $($name:ident = $nr:ident),* $(,)? })*) => {
-        $($(
-            #[cfg($condition)]
-            pub const $name: Number = Some(libc::$nr as c_long);
-            #[cfg(not($condition))]
-            pub const $name: Number = None;
-        )*)*
-    };
-}
-
-on! {
-    not(any(target_arch = "riscv64", target_arch = "loongarch64")) => { renameat = SYS_renameat }
-    any(target_arch = "x86_64", target_arch = "x86") => { utime = SYS_utime }
-}
-
-#[cfg(target_arch = "x86_64")]
-numbers! {
-    chown = libc::SYS_chown,
-    lchown = libc::SYS_lchown,
-    lstat = libc::SYS_lstat,
-    stat = libc::SYS_stat,
-}
-#[cfg(any(target_arch = "x86", target_arch = "arm"))]
-numbers! {
-    chown = libc::SYS_chown32,
-    lchown = libc::SYS_lchown32,
-    lstat = libc::SYS_lstat64,
-    stat = libc::SYS_stat64,
-}
-#[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm")))]
-absent! { chown, lchown, lstat, stat }

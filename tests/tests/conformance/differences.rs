@@ -25,7 +25,27 @@ const KNOWN: &[(&str, &str)] = &[
     ),
 ];
 
+/// Cases that may differ on kernels before a version, because of what was wrong with those.
+const ON_OLD_KERNELS: &[(&str, (u32, u32), &str)] = &[(
+    "dropped::security_capability_is_eperm",
+    (6, 11),
+    "with a security module like bpf the kernel forgets to ask for CAP_SYS_ADMIN",
+)];
+
 /// Why this case differs, if it does.
 pub fn reason(name: &str) -> Option<&'static str> {
     KNOWN.iter().find(|(known, _)| *known == name).map(|(_, reason)| *reason)
+}
+
+/// Why this case may differ on this kernel.
+pub fn excuse(name: &str) -> Option<&'static str> {
+    let (_, before, reason) = ON_OLD_KERNELS.iter().find(|(known, ..)| *known == name)?;
+    (kernel()? < *before).then_some(*reason)
+}
+
+/// Version and subversion of the kernel.
+fn kernel() -> Option<(u32, u32)> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }

@@ -26,7 +26,7 @@ pub fn run(engine: &str, program: &Program, tools: &Tools, limit: Duration) -> i
     command.args(["--engine", engine, "--"]).args(program.words(tools)).env("FAKEROOT_TMPDIR", &tmpdir);
     let outcome = outcome::of(command, user, &room, &mark, limit)?;
     let mut complaints = Vec::new();
-    complaints.extend(mark.must_be_gone().err());
+    complaints.extend(mark.must_be_gone(limit).err());
     let left: Vec<_> = fs::read_dir(&tmpdir)?.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
     if !left.is_empty() {
         complaints.push(format!("files left in FAKEROOT_TMPDIR: {left:?}"));

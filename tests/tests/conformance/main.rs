@@ -6,6 +6,7 @@
 mod diff;
 mod differences;
 mod fooled;
+mod foreign;
 mod oracle;
 mod outcome;
 mod scratch;

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const NAME: &str = "FRNG_TEST_RUN";
-/// A daemon may take this long to end after its last tracee.
-const GRACE: Duration = Duration::from_secs(2);
+/// A daemon may take this part of a run's deadline to end after its last tracee: 2 seconds of 20.
+const GRACE: u32 = 10;
 
 /// A value that no other run has, put into the environment of all that a run starts.
 pub struct Mark(String);
@@ -54,7 +54,7 @@ impl Mark {
     }
 
     /// Waits a moment for all bearers to end; tells and kills those that do not.
-    pub fn must_be_gone(&self) -> Result<(), String> {
+    pub fn must_be_gone(&self, limit: Duration) -> Result<(), String> {
         let start = Instant::now();
         let mut pause = Duration::from_millis(1);
         loop {
@@ -62,7 +62,7 @@ impl Mark {
             if bearers.is_empty() {
                 return Ok(());
             }
-            if start.elapsed() > GRACE {
+            if start.elapsed() > limit / GRACE {
                 let names: Vec<_> = bearers.iter().map(|(pid, name)| format!("{name} ({pid})")).collect();
                 self.kill_all();
                 return Err(format!("processes left behind: {}", names.join(", ")));

@@ -1,0 +1,182 @@
+//! Numbers: `include/uapi/asm-generic/unistd.h`, as `arch/riscv/include/uapi/asm/unistd.h` takes it.
+//!
+//! Of calls with a variant relative to a directory only that one exists.
+
+use frng_core::call::Sys;
+use syscalls::riscv64::Sysno;
+
+/// `AUDIT_ARCH_RISCV64`: `EM_RISCV`, 64 bits, little endian.
+pub const AUDIT_ARCH: u32 = 0xc000_00f3;
+
+// Newer than the crate's table: Linux 6.13.
+const SETXATTRAT: u32 = 463;
+const GETXATTRAT: u32 = 464;
+const LISTXATTRAT: u32 = 465;
+const REMOVEXATTRAT: u32 = 466;
+
+/// Number and call. 16-bit forms do not exist.
+pub const TABLE: &[(u32, Sys)] = &[
+    // Ownership
+    (Sysno::fchown as u32, Sys::Fchown),
+    (Sysno::fchownat as u32, Sys::Fchownat),
+    // Mode
+    (Sysno::fchmod as u32, Sys::Fchmod),
+    (Sysno::fchmodat as u32, Sys::Fchmodat),
+    (Sysno::fchmodat2 as u32, Sys::Fchmodat2),
+    (Sysno::umask as u32, Sys::Umask),
+    // Questions
+    (Sysno::fstat as u32, Sys::Fstat),
+    (Sysno::fstatat as u32, Sys::Newfstatat),
+    (Sysno::statx as u32, Sys::Statx),
+    (Sysno::getdents64 as u32, Sys::Getdents64),
+    // Devices
+    (Sysno::mknodat as u32, Sys::Mknodat),
+    (Sysno::truncate as u32, Sys::Truncate),
+    // Creation
+    (Sysno::openat as u32, Sys::Openat),
+    (Sysno::openat2 as u32, Sys::Openat2),
+    (Sysno::mkdirat as u32, Sys::Mkdirat),
+    (Sysno::symlinkat as u32, Sys::Symlinkat),
+    (Sysno::linkat as u32, Sys::Linkat),
+    (Sysno::bind as u32, Sys::Bind),
+    // Lifetime
+    (Sysno::unlinkat as u32, Sys::Unlinkat),
+    (Sysno::renameat2 as u32, Sys::Renameat2),
+    // Access
+    (Sysno::faccessat as u32, Sys::Faccessat),
+    (Sysno::faccessat2 as u32, Sys::Faccessat2),
+    // Times
+    (Sysno::utimensat as u32, Sys::Utimensat),
+    // Extended attributes
+    (Sysno::setxattr as u32, Sys::Setxattr),
+    (Sysno::lsetxattr as u32, Sys::Lsetxattr),
+    (Sysno::fsetxattr as u32, Sys::Fsetxattr),
+    (SETXATTRAT, Sys::Setxattrat),
+    (Sysno::getxattr as u32, Sys::Getxattr),
+    (Sysno::lgetxattr as u32, Sys::Lgetxattr),
+    (Sysno::fgetxattr as u32, Sys::Fgetxattr),
+    (GETXATTRAT, Sys::Getxattrat),
+    (Sysno::listxattr as u32, Sys::Listxattr),
+    (Sysno::llistxattr as u32, Sys::Llistxattr),
+    (Sysno::flistxattr as u32, Sys::Flistxattr),
+    (LISTXATTRAT, Sys::Listxattrat),
+    (Sysno::removexattr as u32, Sys::Removexattr),
+    (Sysno::lremovexattr as u32, Sys::Lremovexattr),
+    (Sysno::fremovexattr as u32, Sys::Fremovexattr),
+    (REMOVEXATTRAT, Sys::Removexattrat),
+    // Identity
+    (Sysno::getuid as u32, Sys::Getuid),
+    (Sysno::geteuid as u32, Sys::Geteuid),
+    (Sysno::getgid as u32, Sys::Getgid),
+    (Sysno::getegid as u32, Sys::Getegid),
+    (Sysno::getresuid as u32, Sys::Getresuid),
+    (Sysno::getresgid as u32, Sys::Getresgid),
+    (Sysno::setuid as u32, Sys::Setuid),
+    (Sysno::setgid as u32, Sys::Setgid),
+    (Sysno::setreuid as u32, Sys::Setreuid),
+    (Sysno::setregid as u32, Sys::Setregid),
+    (Sysno::setresuid as u32, Sys::Setresuid),
+    (Sysno::setresgid as u32, Sys::Setresgid),
+    (Sysno::setfsuid as u32, Sys::Setfsuid),
+    (Sysno::setfsgid as u32, Sys::Setfsgid),
+    (Sysno::getgroups as u32, Sys::Getgroups),
+    (Sysno::setgroups as u32, Sys::Setgroups),
+    // Capabilities
+    (Sysno::capget as u32, Sys::Capget),
+    (Sysno::capset as u32, Sys::Capset),
+    (Sysno::prctl as u32, Sys::Prctl),
+    // Other rights of root
+    (Sysno::sethostname as u32, Sys::Sethostname),
+    (Sysno::setdomainname as u32, Sys::Setdomainname),
+    (Sysno::settimeofday as u32, Sys::Settimeofday),
+    (Sysno::clock_settime as u32, Sys::ClockSettime),
+    (Sysno::adjtimex as u32, Sys::Adjtimex),
+    (Sysno::clock_adjtime as u32, Sys::ClockAdjtime),
+    (Sysno::mlock as u32, Sys::Mlock),
+    (Sysno::mlock2 as u32, Sys::Mlock2),
+    (Sysno::mlockall as u32, Sys::Mlockall),
+    (Sysno::setrlimit as u32, Sys::Setrlimit),
+    (Sysno::prlimit64 as u32, Sys::Prlimit64),
+    (Sysno::ioctl as u32, Sys::Ioctl),
+    // Scheduling
+    (Sysno::setpriority as u32, Sys::Setpriority),
+    (Sysno::getpriority as u32, Sys::Getpriority),
+    (Sysno::sched_setscheduler as u32, Sys::SchedSetscheduler),
+    (Sysno::sched_getscheduler as u32, Sys::SchedGetscheduler),
+    (Sysno::sched_setparam as u32, Sys::SchedSetparam),
+    (Sysno::sched_getparam as u32, Sys::SchedGetparam),
+    (Sysno::sched_setattr as u32, Sys::SchedSetattr),
+    (Sysno::sched_getattr as u32, Sys::SchedGetattr),
+    (Sysno::ioprio_set as u32, Sys::IoprioSet),
+    (Sysno::ioprio_get as u32, Sys::IoprioGet),
+    // Namespaces
+    (Sysno::unshare as u32, Sys::Unshare),
+    (Sysno::setns as u32, Sys::Setns),
+    (Sysno::chroot as u32, Sys::Chroot),
+    // What would go around us
+    (Sysno::seccomp as u32, Sys::Seccomp),
+    (Sysno::io_uring_setup as u32, Sys::IoUringSetup),
+    (Sysno::io_uring_enter as u32, Sys::IoUringEnter),
+    (Sysno::io_uring_register as u32, Sys::IoUringRegister),
+    // New threads and processes
+    (Sysno::clone as u32, Sys::Clone),
+    (Sysno::clone3 as u32, Sys::Clone3),
+    // Issued by the policy itself
+    (Sysno::close as u32, Sys::Close),
+    (Sysno::fcntl as u32, Sys::Fcntl),
+    (Sysno::gettid as u32, Sys::Gettid),
+    (Sysno::msync as u32, Sys::Msync),
+    (Sysno::readlinkat as u32, Sys::Readlinkat),
+    (Sysno::execve as u32, Sys::Execve),
+    (Sysno::execveat as u32, Sys::Execveat),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frng_core::call::table::ROWS;
+    use std::format;
+
+    /// Calls of the first Unix tables.
+    const NONE: &[Sys] = &[
+        Sys::Chown,
+        Sys::Lchown,
+        Sys::Chmod,
+        Sys::Stat,
+        Sys::Lstat,
+        Sys::Getdents,
+        Sys::Mknod,
+        Sys::Open,
+        Sys::Creat,
+        Sys::Mkdir,
+        Sys::Symlink,
+        Sys::Link,
+        Sys::Unlink,
+        Sys::Rmdir,
+        Sys::Rename,
+        Sys::Renameat,
+        Sys::Access,
+        Sys::Utime,
+        Sys::Utimes,
+        Sys::Futimesat,
+    ];
+
+    #[test]
+    fn every_call_has_one_number_but_for_old_and_16_bit_forms() {
+        for row in ROWS {
+            let absent = NONE.contains(&row.sys) || format!("{:?}", row.sys).ends_with("16");
+            assert_eq!(TABLE.iter().filter(|(_, sys)| *sys == row.sys).count(), usize::from(!absent), "{:?}", row.sys);
+        }
+    }
+
+    #[test]
+    fn every_number_has_one_call_and_its_name() {
+        for (number, sys) in TABLE {
+            assert_eq!(TABLE.iter().filter(|(other, _)| other == number).count(), 1, "{number}");
+            if let Some(known) = Sysno::new(*number as usize) {
+                let name = if known == Sysno::fstatat { "newfstatat" } else { known.name() };
+                assert_eq!(name, sys.row().name);
+            }
+        }
+    }
+}
