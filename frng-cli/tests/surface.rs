@@ -31,7 +31,7 @@ fn wrong_usage_is_told_in_one_line() {
     scratch.run(&["frng", "-x", "true"]).failed(&["unknown option -x"]);
     scratch.run(&["frng", "-p"]).failed(&["-p needs an argument"]);
     scratch.run(&["frng", "--log"]).failed(&["--log needs an argument"]);
-    scratch.run(&["frng", "--engine", "steam", "true"]).failed(&["steam", "ptrace, seccomp or auto"]);
+    scratch.run(&["frng", "--engine", "steam", "true"]).failed(&["steam", "ptrace, seccomp, inline or auto"]);
     scratch.run(&["frng", "--unknown", "me", "true"]).failed(&["self, root or real"]);
 }
 

@@ -249,9 +249,9 @@ import os, resource, socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 s.connect('state.sock')
 s.settimeout(20)
-s.send(b'r\\x01')
+s.send(b'r\\x04')
 granted = s.recv(100)
-assert granted[:2] == b'G\\x01', granted
+assert granted[:2] == b'G\\x04', granted
 daemon = int.from_bytes(granted[2:], 'little')
 resource.prlimit(daemon, resource.RLIMIT_NPROC, (1, 1))
 s.send(b'a\\x00\\x00')

@@ -18,6 +18,17 @@ pub struct Lie {
 }
 
 impl Lie {
+    /// This lie, if somebody else has changed what was `before` into `now` in the meantime: what is the same here as before
+    /// is as it is now.
+    pub fn over(&self, before: &Lie, now: &Lie) -> Lie {
+        Lie {
+            uid: if self.uid == before.uid { now.uid } else { self.uid },
+            gid: if self.gid == before.gid { now.gid } else { self.gid },
+            mode: if self.mode == before.mode { now.mode } else { self.mode },
+            rdev: if self.rdev == before.rdev { now.rdev } else { self.rdev },
+        }
+    }
+
     /// A directory whose new entries take its group.
     pub fn is_set_group_id_directory(&self) -> bool {
         self.mode & S_IFMT == S_IFDIR && self.mode & S_ISGID != 0
@@ -62,6 +73,10 @@ pub trait LieTable {
 
     /// Remembers a lie, replacing an older one about the same inode; its xattrs stay. An orphan stays one.
     fn put(&self, inode: &InodeId, lie: Lie) -> Result<(), Errno>;
+
+    /// The same as [`LieTable::put`] for a change of what was `before`: what others have changed meanwhile, and `lie` does
+    /// not, stays.
+    fn put_change(&self, inode: &InodeId, before: &Lie, lie: Lie) -> Result<(), Errno>;
 
     /// Forgets the lie about this inode, xattrs included.
     fn forget(&self, inode: &InodeId);

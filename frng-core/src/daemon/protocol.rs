@@ -16,7 +16,7 @@ use crate::tracer::{Attached, Engine};
 
 /// Changed with every change of the messages, by 2: a daemon may be older than an invocation that joins it. Its lowest bit
 /// tells a frng of 32 bits from one of 64: they know other ABIs, so their filters differ, and they cannot share tracees.
-const VERSION: u8 = 2 | (size_of::<usize>() == size_of::<u32>()) as u8;
+const VERSION: u8 = 4 | (size_of::<usize>() == size_of::<u32>()) as u8;
 
 /// Bytes of the longest message; a longer text is cut.
 pub const MESSAGE_MAX: usize = 1024;

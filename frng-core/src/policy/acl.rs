@@ -56,7 +56,8 @@ pub fn inherit<T: Tracee>(tracee: &T, directory: &InodeId, real: &Statx, mode: u
     };
     let is_directory = mode & S_IFMT == S_IFDIR;
     if created.extended || is_directory {
-        view::remember(tracee, real, view::seen(tracee, real))?;
+        let seen = view::seen(tracee, real);
+        view::remember(tracee, real, &seen, seen)?;
     }
     let id = real.id();
     if created.extended {
@@ -110,7 +111,7 @@ pub(super) async fn set<T: Tracee>(
         // The mode says all, no list is kept.
         remove_on_disk(tracee, target, name).await?;
         let now = view::seen(tracee, real);
-        view::remember(tracee, real, Lie { mode: mode_with(tracee, &list, &now), ..now })?;
+        view::remember(tracee, real, &now, Lie { mode: mode_with(tracee, &list, &now), ..now })?;
         let _ = tracee.lies().remove_xattr(&real.id(), name);
         return settled(tracee, target, real).await;
     }
@@ -118,7 +119,7 @@ pub(super) async fn set<T: Tracee>(
     // From here to the end of the change nothing is awaited, so that nobody sees a half of it or changes the rest
     // meanwhile. The list comes first: its memory may be gone, and then nothing is changed.
     let now = view::seen(tracee, real);
-    view::remember(tracee, real, now)?;
+    view::remember(tracee, real, &now, now)?;
     let list = match store(tracee, real, name, value, len) {
         Ok(list) => list,
         Err(error) => {
@@ -129,7 +130,7 @@ pub(super) async fn set<T: Tracee>(
     if name == DEFAULT {
         return Ok(Answer::Value(0));
     }
-    view::remember(tracee, real, Lie { mode: mode_with(tracee, &list, &now), ..now })?;
+    view::remember(tracee, real, &now, Lie { mode: mode_with(tracee, &list, &now), ..now })?;
     settled(tracee, target, real).await
 }
 

@@ -100,7 +100,8 @@ pub(super) async fn introduce<T: Tracee>(
         shown.mode = shown.mode & !0o777 | limited & 0o777;
     }
     make_usable(tracee, file, &mut real, &shown).await;
-    view::show(tracee, &real, shown)?;
+    let before = view::unknown(tracee, &real);
+    view::show(tracee, &real, &before, shown)?;
     match parent {
         Some(parent) => acl::inherit(tracee, &parent.id, &real, mode),
         None => Ok(()),

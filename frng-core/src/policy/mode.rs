@@ -39,7 +39,7 @@ pub async fn chmod<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     // Meanwhile somebody else may have changed its owner.
     let now = view::seen(tracee, &real);
     let mode = mode(&now);
-    view::show(tracee, &on_disk, Lie { mode, ..now })?;
+    view::show(tracee, &on_disk, &now, Lie { mode, ..now })?;
     acl::chmod(tracee, &real.id(), mode)?;
     Ok(Answer::Value(0))
 }

@@ -30,7 +30,7 @@ pub async fn chown<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let real = tracee.stat(file).await?;
     let before = view::seen(tracee, &real);
     let after = changed(tracee, &real, &before, call.id(0), call.id(1))?;
-    view::show(tracee, &real, after)?;
+    view::show(tracee, &real, &before, after)?;
     if after.mode & S_IFMT != S_IFDIR {
         xattr::killed_by_chown(tracee, &real.id());
     }

@@ -41,25 +41,25 @@ pub fn overlay(real: &Statx, seen: &Lie) -> Statx {
     shown
 }
 
-/// From now on shows an inode, which on disk is `real`, as `shown`. Nothing is remembered if it is shown so
-/// without a lie.
+/// From now on shows an inode, which on disk is `real` and was shown as `before`, as `shown`; what somebody else changes
+/// meanwhile, and this does not, stays. Nothing is remembered if it is shown so without a lie.
 ///
 /// # Errors
 /// Those of [`LieTable::put`].
-pub fn show<T: Tracee>(tracee: &T, real: &Statx, shown: Lie) -> Result<(), Errno> {
+pub fn show<T: Tracee>(tracee: &T, real: &Statx, before: &Lie, shown: Lie) -> Result<(), Errno> {
     if tracee.lies().get(&real.id()).is_none() && unknown(tracee, real) == shown {
         return Ok(());
     }
-    remember(tracee, real, shown)
+    remember(tracee, real, before, shown)
 }
 
 /// The same, but remembered in any case, so that xattrs can be.
 ///
 /// # Errors
 /// Those of [`LieTable::put`].
-pub fn remember<T: Tracee>(tracee: &T, real: &Statx, shown: Lie) -> Result<(), Errno> {
+pub fn remember<T: Tracee>(tracee: &T, real: &Statx, before: &Lie, shown: Lie) -> Result<(), Errno> {
     let (lies, id) = (tracee.lies(), real.id());
-    lies.put(&id, shown)?;
+    lies.put_change(&id, before, shown)?;
     if real.nlink == 0 {
         // Deleted but open, or made by O_TMPFILE: it may be gone with its last descriptor.
         lies.orphan(&id);

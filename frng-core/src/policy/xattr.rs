@@ -346,7 +346,7 @@ impl Request {
                 return Err(Errno::ENODATA);
             }
         }
-        view::remember(tracee, &self.real, self.seen)?;
+        view::remember(tracee, &self.real, &self.seen, self.seen)?;
         let stored = match self.name.namespace() {
             Namespace::Capability if value.len > 0 => value
                 .as_capability(tracee, &mut [0; file_capability::MAX_LEN])

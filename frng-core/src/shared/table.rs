@@ -140,12 +140,9 @@ impl SharedTable {
     }
 }
 
-impl LieTable for SharedTable {
-    fn get(&self, inode: &InodeId) -> Option<Lie> {
-        self.find(inode).and_then(|seen| self.records.lie(seen.word))
-    }
-
-    fn put(&self, inode: &InodeId, lie: Lie) -> Result<(), Errno> {
+impl SharedTable {
+    /// Remembers a lie; with `before`, as a change of that.
+    fn put_over(&self, inode: &InodeId, before: Option<&Lie>, lie: Lie) -> Result<(), Errno> {
         let key = Key::new(inode.key()).ok_or(Errno::EOVERFLOW)?;
         let value = self.values.intern(&lie)?;
         for round in 0..TRIES {
@@ -162,6 +159,13 @@ impl LieTable for SharedTable {
                     self.records.exchange(seen.index, seen.word, seen.word.dead());
                 }
                 Relation::Same => {
+                    let value = match before {
+                        Some(before) => match self.records.lie(seen.word) {
+                            Some(now) => self.values.intern(&lie.over(before, &now))?,
+                            None => continue,
+                        },
+                        None => value,
+                    };
                     let mut new = seen.word.with_value(value);
                     match inode.birth {
                         Some(birth) if !seen.birth.is_known() => {
@@ -181,6 +185,20 @@ impl LieTable for SharedTable {
             }
         }
         Err(Errno::EAGAIN)
+    }
+}
+
+impl LieTable for SharedTable {
+    fn get(&self, inode: &InodeId) -> Option<Lie> {
+        self.find(inode).and_then(|seen| self.records.lie(seen.word))
+    }
+
+    fn put(&self, inode: &InodeId, lie: Lie) -> Result<(), Errno> {
+        self.put_over(inode, None, lie)
+    }
+
+    fn put_change(&self, inode: &InodeId, before: &Lie, lie: Lie) -> Result<(), Errno> {
+        self.put_over(inode, Some(before), lie)
     }
 
     fn forget(&self, inode: &InodeId) {

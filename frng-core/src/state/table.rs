@@ -184,6 +184,10 @@ impl LieTable for Table {
         self.shared.put(inode, lie)
     }
 
+    fn put_change(&self, inode: &InodeId, before: &Lie, lie: Lie) -> Result<(), Errno> {
+        self.shared.put_change(inode, before, lie)
+    }
+
     fn forget(&self, inode: &InodeId) {
         self.shared.forget(inode);
     }
