@@ -26,11 +26,18 @@ const KNOWN: &[(&str, &str)] = &[
 ];
 
 /// Cases that may differ on kernels before a version, because of what was wrong with those.
-const ON_OLD_KERNELS: &[(&str, (u32, u32), &str)] = &[(
-    "dropped::security_capability_is_eperm",
-    (6, 11),
-    "with a security module like bpf the kernel forgets to ask for CAP_SYS_ADMIN",
-)];
+const ON_OLD_KERNELS: &[(&str, (u32, u32), &str)] = &[
+    (
+        "dropped::security_capability_is_eperm",
+        (6, 11),
+        "with a security module like bpf the kernel forgets to ask for CAP_SYS_ADMIN",
+    ),
+    (
+        "xattr_acl::acl_of_zero_size_removes_it",
+        (6, 2),
+        "the kernel took an ACL of no bytes for a malformed one; frng removes it, as later kernels do",
+    ),
+];
 
 /// Why this case differs, if it does.
 pub fn reason(name: &str) -> Option<&'static str> {
