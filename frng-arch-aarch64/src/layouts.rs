@@ -1,6 +1,6 @@
 //! Layouts: `struct stat` of `include/uapi/asm-generic/stat.h`, filled as `fs/stat.c: cp_new_stat` does.
 
-use frng_core::arch::StatBytes;
+use frng_core::arch::{Related, StatBytes};
 use frng_core::call::Sys;
 use frng_core::errno::Errno;
 use frng_core::stat::{Statx, Timestamp, make_dev};
@@ -9,7 +9,7 @@ use frng_core::stat::{Statx, Timestamp, make_dev};
 pub const WORD_LEN: usize = 8;
 
 /// `AUDIT_ARCH_ARM`: 32-bit programs, which some cores execute.
-pub const RELATED: &[(u32, &str)] = &[(0x4000_0028, "arm")];
+pub const RELATED: &[Related] = &[Related { audit_arch: 0x4000_0028, name: "arm", getpid: None }];
 
 /// Bytes of a `struct stat`.
 pub const STAT_LEN: usize = 128;

@@ -14,7 +14,7 @@ pub mod numbers;
 pub mod registers;
 pub mod trampoline;
 
-use frng_core::arch::{Abi, BOOTSTRAP_MAX, Registers, StatBytes, TrampolineLayout};
+use frng_core::arch::{Abi, BOOTSTRAP_MAX, Registers, Related, StatBytes, TrampolineLayout};
 use frng_core::call::Sys;
 use frng_core::errno::Errno;
 use frng_core::stat::Statx;
@@ -87,7 +87,7 @@ impl Abi for Aarch64 {
         layouts::encode_stat(sys, stat, out)
     }
 
-    fn related(&self) -> &'static [(u32, &'static str)] {
+    fn related(&self) -> &'static [Related] {
         layouts::RELATED
     }
 

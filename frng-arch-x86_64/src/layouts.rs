@@ -1,6 +1,6 @@
 //! Layouts: `struct stat` of `arch/x86/include/uapi/asm/stat.h`, filled as `fs/stat.c: cp_new_stat` does.
 
-use frng_core::arch::StatBytes;
+use frng_core::arch::{Related, StatBytes};
 use frng_core::call::Sys;
 use frng_core::errno::Errno;
 use frng_core::stat::{Statx, Timestamp, make_dev};
@@ -10,7 +10,11 @@ pub const WORD_LEN: usize = 8;
 
 /// 32-bit programs, which `CONFIG_IA32_EMULATION` and `CONFIG_X86_X32_ABI` run. The files of the latter have this
 /// machine and 32 bits (`arch/x86/include/asm/elf.h: elf_check_arch_ia32, compat_elf_check_arch`).
-pub const RELATED: &[(u32, &str)] = &[(0x4000_0003, "i386"), (0x4000_003e, "x32")];
+pub const RELATED: &[Related] = &[
+    Related { audit_arch: 0x4000_0003, name: "i386", getpid: None },
+    // `__X32_SYSCALL_BIT` and the number of getpid.
+    Related { audit_arch: 0x4000_003e, name: "x32", getpid: Some(0x4000_0000 + 39) },
+];
 
 /// Bytes of a `struct stat`.
 pub const STAT_LEN: usize = 144;

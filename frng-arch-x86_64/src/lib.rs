@@ -16,7 +16,7 @@ pub mod registers;
 pub mod sites;
 pub mod trampoline;
 
-use frng_core::arch::{Abi, BOOTSTRAP_MAX, Registers, StatBytes, TrampolineLayout};
+use frng_core::arch::{Abi, BOOTSTRAP_MAX, Registers, Related, StatBytes, TrampolineLayout};
 use frng_core::call::Sys;
 use frng_core::errno::Errno;
 #[cfg(feature = "sites")]
@@ -95,7 +95,7 @@ impl Abi for X86_64 {
         layouts::encode_stat(sys, stat, out)
     }
 
-    fn related(&self) -> &'static [(u32, &'static str)] {
+    fn related(&self) -> &'static [Related] {
         layouts::RELATED
     }
 

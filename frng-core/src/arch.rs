@@ -206,9 +206,9 @@ pub trait Abi: Sync {
     /// `EOVERFLOW` if a value does not fit the layout.
     fn encode_stat(&self, sys: Sys, stat: &Statx, out: &mut StatBytes) -> Result<usize, Errno>;
 
-    /// Other conventions whose programs a kernel for this CPU may run, with their names: `AUDIT_ARCH_*` as follows from
-    /// machine, class and byte order of their ELF files. A program of one that is not registered is not executed.
-    fn related(&self) -> &'static [(u32, &'static str)] {
+    /// Other conventions whose programs a kernel for this CPU may run. A program of one that is not registered is not
+    /// executed.
+    fn related(&self) -> &'static [Related] {
         &[]
     }
 
@@ -236,6 +236,18 @@ pub trait Abi: Sync {
     fn inside(&self) -> Option<&'static dyn Inside> {
         None
     }
+}
+
+/// A convention that a kernel may know besides.
+#[derive(Clone, Copy, Debug)]
+pub struct Related {
+    /// `AUDIT_ARCH_*` as follows from machine, class and byte order of its programs' ELF files.
+    pub audit_arch: u32,
+    /// Its name.
+    pub name: &'static str,
+    /// The number of its getpid(2), if a program of the convention that it is related to can issue it: a kernel that does
+    /// not know the convention says `ENOSYS`.
+    pub getpid: Option<u32>,
 }
 
 /// Where in the trampoline's file an ABI finds its code and the data, in bytes.

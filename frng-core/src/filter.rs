@@ -14,7 +14,7 @@ use std::io;
 
 use libc::sock_filter;
 
-use crate::arch::{Abi, DONE_NUMBER};
+use crate::arch::{Abi, DONE_NUMBER, Related};
 use crate::call::{Arg, Row, Stop, table};
 
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
@@ -56,6 +56,7 @@ pub fn build(abis: &[&dyn Abi], stop_at_every_open: bool) -> Vec<sock_filter> {
 
 /// Appends what decides about the calls of one architecture; begins with the number not loaded.
 fn calls_of(program: &mut Backwards, abis: &[&dyn Abi], arch: u32, every_open: bool) -> Label {
+    let knows_others = kernel_knows_others(abis);
     let allow = program.ret(ALLOW);
     let not_implemented = program.ret(NOT_IMPLEMENTED);
     // Each number with what happens at it.
@@ -76,7 +77,7 @@ fn calls_of(program: &mut Backwards, abis: &[&dyn Abi], arch: u32, every_open: b
         // Conditions by row; the numbers of several calls may share one.
         for (number, sys) in abi.numbers() {
             has_variant |= *number >= VARIANT;
-            decided.push((*number, condition(program, sys.row(), every_open, stop, allow)));
+            decided.push((*number, condition(program, sys.row(), every_open, knows_others, stop, allow)));
         }
     }
     decided.sort_by_key(|(number, _)| *number);
@@ -86,12 +87,33 @@ fn calls_of(program: &mut Backwards, abis: &[&dyn Abi], arch: u32, every_open: b
     program.load(NUMBER)
 }
 
+/// Whether this kernel may run programs of conventions that are not among these. One that cannot be asked about counts.
+fn kernel_knows_others(abis: &[&dyn Abi]) -> bool {
+    let registered = |related: &Related| abis.iter().any(|abi| abi.audit_arch() == related.audit_arch);
+    let known = |related: &Related| {
+        related.getpid.is_none_or(|number| {
+            // SAFETY: takes no memory.
+            let result = unsafe { libc::syscall(number as libc::c_long) };
+            result != -1 || io::Error::last_os_error().raw_os_error() != Some(libc::ENOSYS)
+        })
+    };
+    abis.iter().flat_map(|abi| abi.related()).any(|related| !registered(related) && known(related))
+}
+
 /// Appends the condition under which a call stops, if it has one. Returns where to go for the call.
-fn condition(program: &mut Backwards, row: &Row, every_open: bool, stop: Label, allow: Label) -> Label {
+fn condition(
+    program: &mut Backwards,
+    row: &Row,
+    every_open: bool,
+    knows_others: bool,
+    stop: Label,
+    allow: Label,
+) -> Label {
     let position = |kind: Arg| row.args.iter().position(|arg| *arg == kind);
     let (kind, bits) = match row.stop {
         Stop::Never => return allow,
         Stop::Always => return stop,
+        Stop::Executing => return if knows_others { stop } else { allow },
         Stop::Opening if every_open => return stop,
         Stop::Opening => (Arg::OpenFlags, table::MAY_CREATE),
         Stop::AnyBit(kind, bits) => (kind, bits),
@@ -401,7 +423,9 @@ mod tests {
         }
         for (index, fake) in &ours {
             if let Some(sys) = fake.sys(u64::from(data.number)) {
-                let stops = Call { sys, args: data.args }.stops(every_open);
+                // No related convention.
+                let executes = sys.row().stop == Stop::Executing;
+                let stops = !executes && Call { sys, args: data.args }.stops(every_open);
                 let exempt = data.ip == fake.trampoline + 2;
                 return if stops && !exempt { TRACE | *index as u32 } else { ALLOW };
             }
@@ -489,7 +513,9 @@ mod tests {
         let program = program(&fakes, false);
         for number in 0..600 {
             let looked_at = run(&program, Data { number, arch: FIRST, ip: 0, args: [0; 6] }).1;
-            let stops = fakes[0].sys(u64::from(number)).is_some_and(|sys| sys.row().stop != Stop::Never);
+            let stops = fakes[0]
+                .sys(u64::from(number))
+                .is_some_and(|sys| !matches!(sys.row().stop, Stop::Never | Stop::Executing));
             let has_values = |sys: Sys| sys.row().stop != Stop::OneOf(Arg::Op, &[]);
             if !stops {
                 assert_eq!(looked_at, ARCH, "{number}");

@@ -98,6 +98,7 @@ fn stops(row: &Row) -> String {
             let list: Vec<String> = values.iter().map(|value| format!("{value:#x}")).collect();
             format!("if {} is one of {}", argument(kind), list.join(", "))
         }
+        Stop::Executing => "if the kernel may run programs of conventions that frng does not know".to_owned(),
         Stop::Opening => "if it may make a file; always once there are faked devices".to_owned(),
     }
 }

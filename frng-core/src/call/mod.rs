@@ -32,6 +32,8 @@ pub enum Stop {
     /// An open by path with its flags in the argument of kind [`Arg::OpenFlags`]: if it may make a file; every
     /// time once faked devices exist that must be redirected.
     Opening,
+    /// An exec: if the kernel may run programs of conventions that are not registered.
+    Executing,
 }
 
 /// One row of the table.
@@ -73,6 +75,7 @@ impl Call {
             Stop::Always => true,
             Stop::AnyBit(kind, bits) => self.word(kind) & bits != 0,
             Stop::OneOf(kind, values) => values.contains(&self.int(kind)),
+            Stop::Executing => true,
             Stop::Opening => every_open || self.word(Arg::OpenFlags) & table::MAY_CREATE != 0,
         }
     }

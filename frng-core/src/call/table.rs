@@ -43,7 +43,7 @@ impl Sys {
     }
 }
 
-use Stop::{Always, AnyBit, Never, OneOf, Opening};
+use Stop::{Always, AnyBit, Executing, Never, OneOf, Opening};
 
 calls! {
     // Ownership: policy/ownership.rs
@@ -222,8 +222,8 @@ calls! {
     Clone3 "clone3" (In, Length) Always, children::clone3, "CLONE_UNTRACED is taken away";
 
     // Programs: policy/program.rs, policy/exec.rs
-    Execve "execve" (Path, In, In) Always, program::execute, "ENOEXEC for programs of conventions that are not supported; set-user-ID and the auxv are seen to after the exec";
-    Execveat "execveat" (Dirfd, Path, In, In, AtFlags) Always, program::execute, "ENOEXEC for programs of conventions that are not supported; set-user-ID and the auxv are seen to after the exec";
+    Execve "execve" (Path, In, In) Executing, program::execute, "ENOEXEC for programs of conventions that are not supported; set-user-ID and the auxv are seen to after the exec";
+    Execveat "execveat" (Dirfd, Path, In, In, AtFlags) Executing, program::execute, "ENOEXEC for programs of conventions that are not supported; set-user-ID and the auxv are seen to after the exec";
 
     // Issued by the policy itself.
     Close "close" (Fd) Never, tools::pass, "";

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::lookup;
 use super::thread::Thread;
+use crate::arch::Related;
 
 /// Its first bytes; see [`crate::policy::Tracee::program_head`].
 pub fn head(thread: &Thread, dirfd: i32, path: &[u8], flags: i32, head: &mut [u8]) -> Option<usize> {
@@ -31,7 +32,9 @@ pub fn refuses(thread: &Thread, path: &[u8], audit_arch: u32) -> bool {
         return false;
     }
     let related = abis.iter().flat_map(|table| table.abi().related());
-    let Some((_, name)) = related.into_iter().find(|(arch, _)| *arch == audit_arch) else { return false };
+    let Some(Related { name, .. }) = related.into_iter().find(|other| other.audit_arch == audit_arch) else {
+        return false;
+    };
     let path = Path::new(OsStr::from_bytes(path)).display();
     thread.world.log.error(format_args!(
         "{}: {path} is not executed (ENOEXEC): it is a program for {name}, which this frng has no support for",
