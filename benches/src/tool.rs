@@ -8,6 +8,8 @@ use std::path::Path;
 pub enum Tool {
     /// The command alone.
     Native,
+    /// `frng --engine inline`.
+    FrngInline,
     /// `frng --engine seccomp`.
     FrngSeccomp,
     /// `frng --engine ptrace`.
@@ -22,13 +24,21 @@ pub enum Tool {
 
 impl Tool {
     /// All of them, in the order of the table's columns.
-    pub const ALL: [Tool; 6] =
-        [Tool::Native, Tool::FrngSeccomp, Tool::FrngPtrace, Tool::Fakeroot, Tool::Pseudo, Tool::Proot];
+    pub const ALL: [Tool; 7] = [
+        Tool::Native,
+        Tool::FrngInline,
+        Tool::FrngSeccomp,
+        Tool::FrngPtrace,
+        Tool::Fakeroot,
+        Tool::Pseudo,
+        Tool::Proot,
+    ];
 
     /// The name to show and to select it by.
     pub fn name(self) -> &'static str {
         match self {
             Tool::Native => "native",
+            Tool::FrngInline => "frng (inline)",
             Tool::FrngSeccomp => "frng (seccomp)",
             Tool::FrngPtrace => "frng (ptrace)",
             Tool::Fakeroot => "fakeroot",
@@ -41,7 +51,7 @@ impl Tool {
     pub fn program(self) -> Option<&'static str> {
         match self {
             Tool::Native => None,
-            Tool::FrngSeccomp | Tool::FrngPtrace => Some("frng"),
+            Tool::FrngInline | Tool::FrngSeccomp | Tool::FrngPtrace => Some("frng"),
             Tool::Fakeroot => Some("fakeroot"),
             Tool::Pseudo => Some("pseudo"),
             Tool::Proot => Some("proot"),
@@ -54,6 +64,7 @@ impl Tool {
         let frng = |engine: &str| [vec![frng.into()], words(&["--engine", engine, "--"])].concat();
         match self {
             Tool::Native => Vec::new(),
+            Tool::FrngInline => frng("inline"),
             Tool::FrngSeccomp => frng("seccomp"),
             Tool::FrngPtrace => frng("ptrace"),
             Tool::Fakeroot => words(&["fakeroot", "--"]),
@@ -65,7 +76,7 @@ impl Tool {
     /// The command that tells its version, for the peers.
     pub fn version(self) -> Option<[&'static str; 2]> {
         match self {
-            Tool::Native | Tool::FrngSeccomp | Tool::FrngPtrace => None,
+            Tool::Native | Tool::FrngInline | Tool::FrngSeccomp | Tool::FrngPtrace => None,
             Tool::Fakeroot => Some(["fakeroot", "--version"]),
             Tool::Pseudo => Some(["pseudo", "-V"]),
             Tool::Proot => Some(["proot", "--version"]),

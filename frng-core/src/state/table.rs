@@ -141,9 +141,20 @@ impl Table {
         xattrs
     }
 
-    /// Forgets the orphans that are not among these inodes.
-    pub fn retain_orphans(&self, open: &HashSet<InodeKey>) {
-        self.shared.retain(&mut |entry| !entry.is_orphan || open.contains(&entry.inode.key()));
+    /// The inodes of all orphans.
+    pub fn orphans(&self) -> HashSet<InodeKey> {
+        let mut orphans = HashSet::new();
+        self.shared.each(&mut |entry| {
+            if entry.is_orphan {
+                orphans.insert(entry.inode.key());
+            }
+        });
+        orphans
+    }
+
+    /// Forgets the orphans among these inodes.
+    pub fn drop_orphans(&self, gone: &HashSet<InodeKey>) {
+        self.shared.retain(&mut |entry| !entry.is_orphan || !gone.contains(&entry.inode.key()));
     }
 
     /// Whether the table may differ from what it was made from.
@@ -336,7 +347,8 @@ mod tests {
         }
         table.orphan(&open);
         table.orphan(&closed);
-        table.retain_orphans(&HashSet::from([open.key()]));
+        assert_eq!(table.orphans(), HashSet::from([open.key(), closed.key()]));
+        table.drop_orphans(&HashSet::from([closed.key(), named.key()]));
         assert_eq!((table.get(&open), table.get(&closed), table.get(&named)), (Some(file(7)), None, Some(file(7))));
         assert_eq!((table.kinds().all, table.kinds().orphans), (2, 1));
     }

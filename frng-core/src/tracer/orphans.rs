@@ -32,11 +32,14 @@ impl Sweeper {
         if table.kinds().orphans <= self.limit {
             return;
         }
+        // What loses its name meanwhile, in an agent, is not looked for.
+        let before = table.orphans();
         let mut open = HashSet::new();
         for process in processes {
             add_open_files(process, &mut open);
         }
-        table.retain_orphans(&open);
+        let gone: HashSet<InodeKey> = before.difference(&open).copied().collect();
+        table.drop_orphans(&gone);
         self.limit = FEW.max(2 * table.kinds().orphans);
     }
 }
