@@ -35,18 +35,22 @@ impl When {
     }
 }
 
+/// Sites: distance from the stubs, and number.
+type Sites = RefCell<Vec<(u64, u32)>>;
+
 /// The sites of one program.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// Distance from the stubs, and number.
-    sites: RefCell<Vec<(u64, u32)>>,
+    own: Sites,
+    /// Those of the interpreter, which other programs have too.
+    interpreter: Rc<Sites>,
 }
 
 impl Known {
     /// Remembers a site.
     pub fn learn(&self, pc: u64, number: u32, stubs: u64) {
-        let mut sites = self.sites.borrow_mut();
         let site = (pc.wrapping_sub(stubs), number);
+        let mut sites = if site.0 >= APART { self.interpreter.borrow_mut() } else { self.own.borrow_mut() };
         if sites.len() < SITES_MAX && !sites.contains(&site) {
             sites.push(site);
         }
@@ -54,8 +58,9 @@ impl Known {
 
     /// Where sites should be, by program counter, with their numbers.
     pub fn expected(&self, when: When, stubs: u64) -> Vec<(u64, u32)> {
-        let sites = self.sites.borrow();
-        let expected = sites.iter().map(|(distance, number)| (stubs.wrapping_add(*distance), *number));
+        let (own, interpreter) = (self.own.borrow(), self.interpreter.borrow());
+        let sites = interpreter.iter().chain(own.iter());
+        let expected = sites.map(|(distance, number)| (stubs.wrapping_add(*distance), *number));
         expected.filter(|(pc, _)| When::of(*pc, stubs) == when).collect()
     }
 }
@@ -64,17 +69,19 @@ impl Known {
 #[derive(Debug, Default)]
 pub struct Programs {
     programs: RefCell<HashMap<(InodeId, Timestamp), Rc<Known>>>,
+    interpreter: Rc<Sites>,
 }
 
 impl Programs {
     /// What is known of a program, by its file.
     pub fn of(&self, executable: Option<&Statx>) -> Rc<Known> {
-        let Some(file) = executable else { return Rc::default() };
+        let new = || Rc::new(Known { interpreter: Rc::clone(&self.interpreter), ..Known::default() });
+        let Some(file) = executable else { return new() };
         let mut programs = self.programs.borrow_mut();
         if programs.len() >= PROGRAMS_MAX {
             programs.clear();
         }
-        Rc::clone(programs.entry((file.id(), file.mtime)).or_default())
+        Rc::clone(programs.entry((file.id(), file.mtime)).or_insert_with(new))
     }
 }
 
