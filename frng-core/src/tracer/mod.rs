@@ -12,6 +12,7 @@ mod doorbell;
 mod exec;
 mod flight;
 mod foundlings;
+mod in_agent;
 mod known;
 mod last_process;
 mod leaving;

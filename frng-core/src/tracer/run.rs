@@ -13,14 +13,15 @@ use super::doorbell;
 use super::exec::{self, Bootstrap};
 use super::flight::{self, Flight, Next, Origin};
 use super::foundlings::{self, Ended};
+use super::in_agent::{replace_site, tools};
 use super::known::Programs;
 use super::last_process::{self, Ending};
-use super::leaving::{self, Leaving, Place};
+use super::leaving::Leaving;
 use super::lookup;
 use super::orphans::Sweeper;
 use super::pending::{Kernel, Pending};
 use super::ptrace::{self, Event, Gone, Position, Refusal, SyscallInfo, Watch};
-use super::space::{Space, Tools};
+use super::space::Space;
 use super::thread::{Start, Thread, World};
 use super::told;
 use super::trampoline::Trampoline;
@@ -40,7 +41,7 @@ use crate::state::Table;
 use crate::stats::{Stats, Subject};
 
 /// What a tracee is doing between two stops.
-enum Phase {
+pub(super) enum Phase {
     /// Its own business.
     Running,
     /// A call of its handler in place of its own.
@@ -56,7 +57,7 @@ enum Phase {
 /// A tracee and what the tracer knows of it.
 pub(super) struct Tracked {
     pub(super) thread: Rc<Thread>,
-    phase: Phase,
+    pub(super) phase: Phase,
     pub(super) flight: Option<Flight>,
     /// The result of the trampoline's call, while [`DONE_NUMBER`] has to run to its exit.
     done: Option<[u64; 2]>,
@@ -78,7 +79,7 @@ pub struct Tracer {
     world: Rc<World>,
     pub(super) log: Log,
     orders: Orders,
-    tracked: HashMap<i32, Tracked>,
+    pub(super) tracked: HashMap<i32, Tracked>,
     pending: Pending,
     /// First stops of threads whose maker has not yet told of them.
     pub(super) early: HashMap<i32, Event>,
@@ -407,7 +408,7 @@ impl Tracer {
     }
 
     /// Lets a tracee run to its next interesting stop.
-    fn resume(&mut self, tid: i32, signal: i32) -> Result<(), Gone> {
+    pub(super) fn resume(&mut self, tid: i32, signal: i32) -> Result<(), Gone> {
         let tracked = self.tracked(tid)?;
         match (&tracked.phase, tracked.thread.engine) {
             (Phase::Leaving(leaving), _) if !leaving.running => ptrace::step(tid),
@@ -709,72 +710,6 @@ impl Tracer {
         self.resume(tid, signal)
     }
 
-    /// A thread no longer shares its memory: those that are left may be alike now.
-    fn left_space(&self, thread: &Thread) {
-        let space = std::mem::take(&mut *thread.space.borrow_mut());
-        if !space.has_agent() || space.uniform.get() {
-            return;
-        }
-        let left = self.tracked.values().find(|tracked| Rc::ptr_eq(&tracked.thread.space.borrow(), &space));
-        if let Some(tracked) = left {
-            told::tell(&tracked.thread);
-        }
-    }
-
-    /// A signal for a thread that may be in the agent, or a step on the way out of it.
-    fn signal_with_agent(&mut self, tid: i32, signal: i32) -> Result<(), Gone> {
-        let tracked = self.tracked(tid)?;
-        let thread = Rc::clone(&tracked.thread);
-        let space = Rc::clone(&thread.space.borrow());
-        let (Some(agent), Some(abi)) = (thread.world.trampoline.agent(), thread.world.agents_abi(&thread)) else {
-            return self.resume(tid, signal);
-        };
-        let mut registers = ptrace::registers(tid)?;
-        let (pc, sp) = (abi.pc(&registers), abi.sp(&registers));
-        let place = leaving::place(pc, sp, &space, agent, abi);
-        let fault = matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGTRAP | libc::SIGFPE);
-        if place == Place::Copy && matches!(signal, libc::SIGSEGV | libc::SIGBUS) {
-            abi.set_pc(&mut registers, agent.copy_fault);
-            ptrace::set_registers(tid, abi, &registers)?;
-            return self.resume(tid, 0);
-        }
-        if let Some(inside) = abi.inside().filter(|_| signal == libc::SIGTRAP) {
-            // Met a site that was just being replaced.
-            let begin = pc.wrapping_sub(inside.trap().1);
-            if space.is_site(begin) {
-                abi.set_pc(&mut registers, begin);
-                ptrace::set_registers(tid, abi, &registers)?;
-                return self.resume(tid, 0);
-            }
-        }
-        let tracked = self.tracked(tid)?;
-        let stepped = signal == libc::SIGTRAP;
-        if let Phase::Leaving(leaving) = &mut tracked.phase {
-            if place != Place::Program && !stepped {
-                return self.give_up(tid, exec::Failure::Cannot(format!("its agent has failed (signal {signal})")));
-            }
-            if !leaving.advance(tid, &space, agent, abi)? {
-                return Ok(());
-            }
-            let Phase::Leaving(leaving) = std::mem::replace(&mut tracked.phase, Phase::Running) else { return Ok(()) };
-            let signal = leaving.finish(tid)?;
-            return self.resume(tid, signal);
-        }
-        match place {
-            Place::Program => self.resume(tid, signal),
-            // It does nothing that could fault.
-            _ if fault && agent.contains(pc) => {
-                self.give_up(tid, exec::Failure::Cannot(format!("its agent has failed (signal {signal})")))
-            }
-            _ => {
-                let mut leaving = Leaving::begin(tid, signal)?;
-                leaving.advance(tid, &space, agent, abi)?;
-                tracked.phase = Phase::Leaving(Box::new(leaving));
-                Ok(())
-            }
-        }
-    }
-
     fn handle_exec(&mut self, tid: i32) -> Result<(), Gone> {
         // A thread that is not the leader takes the leader's id over; the others are gone.
         let former = ptrace::event_message(tid)? as i32;
@@ -868,19 +803,6 @@ impl Tracked {
         let thread = Thread::new(ids, old.engine, old.inheritance(true), Rc::clone(world), old.home.get());
         Tracked { thread: Rc::new(thread), phase: Phase::Running, flight: None, done: None, ..self }
     }
-}
-
-/// Has the call that a thread has just issued answered by the agent from now on, where that can be done.
-/// Tells whether that is so, if it was not known.
-fn replace_site(thread: &Thread, pc: u64, number: u32) -> Option<bool> {
-    thread.space.borrow().replace(thread.tid, pc, number, tools(thread)?)
-}
-
-/// What replacing sites of a thread's program takes, if it has an agent.
-fn tools(thread: &Thread) -> Option<Tools<'_>> {
-    let space = thread.space.borrow();
-    let (agent, inside) = (thread.world.trampoline.agent()?, thread.world.agents_abi(thread)?.inside()?);
-    space.has_agent().then(|| Tools { inside, agent, shared: Rc::strong_count(&space) > 1 })
 }
 
 /// What a stop is about, as far as its event tells.

@@ -1,0 +1,93 @@
+//! Tracees whose calls an agent answers: which places in their programs lead to it, signals that come while they are in it,
+//! and when they leave the memory it is in.
+
+use std::rc::Rc;
+
+use super::exec;
+use super::leaving::{self, Leaving, Place};
+use super::ptrace::{self, Gone};
+use super::run::{Phase, Tracer};
+use super::space::Tools;
+use super::thread::Thread;
+use super::told;
+
+impl Tracer {
+    /// A thread no longer shares its memory: those that are left may be alike now.
+    pub(super) fn left_space(&self, thread: &Thread) {
+        let space = std::mem::take(&mut *thread.space.borrow_mut());
+        if !space.has_agent() || space.uniform.get() {
+            return;
+        }
+        let left = self.tracked.values().find(|tracked| Rc::ptr_eq(&tracked.thread.space.borrow(), &space));
+        if let Some(tracked) = left {
+            told::tell(&tracked.thread);
+        }
+    }
+
+    /// A signal for a thread that may be in the agent, or a step on the way out of it.
+    pub(super) fn signal_with_agent(&mut self, tid: i32, signal: i32) -> Result<(), Gone> {
+        let tracked = self.tracked(tid)?;
+        let thread = Rc::clone(&tracked.thread);
+        let space = Rc::clone(&thread.space.borrow());
+        let (Some(agent), Some(abi)) = (thread.world.trampoline.agent(), thread.world.agents_abi(&thread)) else {
+            return self.resume(tid, signal);
+        };
+        let mut registers = ptrace::registers(tid)?;
+        let (pc, sp) = (abi.pc(&registers), abi.sp(&registers));
+        let place = leaving::place(pc, sp, &space, agent, abi);
+        let fault = matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGTRAP | libc::SIGFPE);
+        if place == Place::Copy && matches!(signal, libc::SIGSEGV | libc::SIGBUS) {
+            abi.set_pc(&mut registers, agent.copy_fault);
+            ptrace::set_registers(tid, abi, &registers)?;
+            return self.resume(tid, 0);
+        }
+        if let Some(inside) = abi.inside().filter(|_| signal == libc::SIGTRAP) {
+            // Met a site that was just being replaced.
+            let begin = pc.wrapping_sub(inside.trap().1);
+            if space.is_site(begin) {
+                abi.set_pc(&mut registers, begin);
+                ptrace::set_registers(tid, abi, &registers)?;
+                return self.resume(tid, 0);
+            }
+        }
+        let tracked = self.tracked(tid)?;
+        let stepped = signal == libc::SIGTRAP;
+        if let Phase::Leaving(leaving) = &mut tracked.phase {
+            if place != Place::Program && !stepped {
+                return self.give_up(tid, exec::Failure::Cannot(format!("its agent has failed (signal {signal})")));
+            }
+            if !leaving.advance(tid, &space, agent, abi)? {
+                return Ok(());
+            }
+            let Phase::Leaving(leaving) = std::mem::replace(&mut tracked.phase, Phase::Running) else { return Ok(()) };
+            let signal = leaving.finish(tid)?;
+            return self.resume(tid, signal);
+        }
+        match place {
+            Place::Program => self.resume(tid, signal),
+            // It does nothing that could fault.
+            _ if fault && agent.contains(pc) => {
+                self.give_up(tid, exec::Failure::Cannot(format!("its agent has failed (signal {signal})")))
+            }
+            _ => {
+                let mut leaving = Leaving::begin(tid, signal)?;
+                leaving.advance(tid, &space, agent, abi)?;
+                tracked.phase = Phase::Leaving(Box::new(leaving));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Has the call that a thread has just issued answered by the agent from now on, where that can be done.
+/// Tells whether that is so, if it was not known.
+pub fn replace_site(thread: &Thread, pc: u64, number: u32) -> Option<bool> {
+    thread.space.borrow().replace(thread.tid, pc, number, tools(thread)?)
+}
+
+/// What replacing sites of a thread's program takes, if it has an agent.
+pub fn tools(thread: &Thread) -> Option<Tools<'_>> {
+    let space = thread.space.borrow();
+    let (agent, inside) = (thread.world.trampoline.agent()?, thread.world.agents_abi(thread)?.inside()?);
+    space.has_agent().then(|| Tools { inside, agent, shared: Rc::strong_count(&space) > 1 })
+}
