@@ -27,13 +27,13 @@ pub fn answer(frame: &mut Frame, scratch: u64) -> bool {
     if !call.stops(lies.kinds().devices > 0) {
         return false;
     }
-    let thread = Thread::new(lies, local, &content, TraceeAddr(scratch));
+    let thread = Thread::new(lies, local, &content, frame.signals(), TraceeAddr(scratch));
     let Some(outcome) = now(table::dispatch(&thread, &call)) else { return false };
     let raw = match outcome {
         Ok(Answer::Value(value)) => value,
         Err(errno) => errno.to_raw(),
         // SAFETY: the program's own call, as it was made.
-        Ok(Answer::Pass) => unsafe { arch::syscall(number, call.args) },
+        Ok(Answer::Pass) => frame.signals().watch(sys, || unsafe { arch::syscall(number, call.args) }),
     };
     if thread.interrupted() || matches!(Errno::from_raw(raw), Err(Errno(512..=516))) {
         return false;

@@ -16,6 +16,7 @@ cfg_if::cfg_if! {
         mod init;
         mod memory;
         mod numbers;
+        mod signals;
         mod thread;
 
         pub use answer::answer;

@@ -11,6 +11,7 @@ use frng_core::policy::{Process, Schedule, Settings, Tracee, TraceeExt};
 use frng_core::shared::SharedTable;
 use frng_core::stat::{STATX_LEN, STATX_WANTED, Statx};
 
+use crate::signals::Signals;
 use crate::{arch, memory, numbers};
 
 /// See [`Tracee`].
@@ -20,14 +21,21 @@ pub struct Thread<'a> {
     content: &'a Content,
     settings: Settings,
     scratch: TraceeAddr,
+    signals: &'a Signals,
     /// A call was interrupted by a signal that the tracer holds back: all has to be done again afterwards.
     interrupted: Cell<bool>,
 }
 
 impl<'a> Thread<'a> {
     /// `scratch` is `SCRATCH_LEN` bytes of nobody else's.
-    pub fn new(lies: SharedTable, local: &'a Local, content: &'a Content, scratch: TraceeAddr) -> Thread<'a> {
-        Thread { lies, local, content, settings: content.settings(), scratch, interrupted: Cell::new(false) }
+    pub fn new(
+        lies: SharedTable,
+        local: &'a Local,
+        content: &'a Content,
+        signals: &'a Signals,
+        scratch: TraceeAddr,
+    ) -> Thread<'a> {
+        Thread { lies, local, content, settings: content.settings(), scratch, signals, interrupted: Cell::new(false) }
     }
 
     /// Whether a call has been interrupted.
@@ -35,10 +43,11 @@ impl<'a> Thread<'a> {
         self.interrupted.get()
     }
 
-    fn issue(&self, number: u32, args: [u64; 6]) -> Result<u64, Errno> {
+    fn issue(&self, sys: Sys, args: [u64; 6]) -> Result<u64, Errno> {
+        let number = numbers::number(sys).ok_or(Errno::ENOSYS)?;
         // SAFETY: the policy only issues calls that the program itself has asked for, or that read and write the
         // program's memory as such calls do, or scratch memory.
-        let raw = unsafe { arch::syscall(number, args) };
+        let raw = self.signals.watch(sys, || unsafe { arch::syscall(number, args) });
         let result = Errno::from_raw(raw);
         if matches!(result, Err(Errno(512..=516))) {
             self.interrupted.set(true);
@@ -95,15 +104,14 @@ impl Tracee for Thread<'_> {
     fn set_schedule(&self, _tid: i32, _schedule: Schedule) {}
 
     async fn syscall(&self, sys: Sys, args: [u64; 6]) -> Result<u64, Errno> {
-        self.issue(numbers::number(sys).ok_or(Errno::ENOSYS)?, args)
+        self.issue(sys, args)
     }
 
     async fn stat(&self, file: FileRef) -> Result<Statx, Errno> {
-        let number = numbers::number(Sys::Statx).ok_or(Errno::ENOSYS)?;
         let (dirfd, path) = self.at(file);
         let mut bytes = [0u8; STATX_LEN];
         let buffer = bytes.as_mut_ptr() as u64;
-        self.issue(number, [dirfd, path, file.flags as u32 as u64, u64::from(STATX_WANTED), buffer, 0])?;
+        self.issue(Sys::Statx, [dirfd, path, file.flags as u32 as u64, u64::from(STATX_WANTED), buffer, 0])?;
         zerocopy::FromBytes::read_from_bytes(&bytes).map_err(|_| Errno::EIO)
     }
 

@@ -165,10 +165,14 @@ pub trait Abi: Sync {
     fn settle(&self, registers: &mut Registers);
 
     /// At a stop outside of syscall stops: if a call was interrupted, it is not restarted and its result is the
-    /// kernel's internal code (`ERESTARTSYS`...). Returns whether anything is changed.
-    fn abandon_call(&self, _registers: &mut Registers) -> bool {
-        false
+    /// kernel's internal code (`ERESTARTSYS`...). Returns that raw result; otherwise nothing is changed.
+    fn abandon_call(&self, _registers: &mut Registers) -> Option<u64> {
+        None
     }
+
+    /// At such a stop, before a syscall instruction: makes it that call which was interrupted, with this raw result. The
+    /// kernel then restarts it or not, as it does after every interrupted call.
+    fn interrupt_call(&self, _registers: &mut Registers, _code: u64) {}
 
     /// Takes away what single steps of a tracer may have left in the registers.
     fn after_steps(&self, _registers: &mut Registers) {}

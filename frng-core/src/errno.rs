@@ -10,7 +10,10 @@ pub struct Errno(pub i32);
 
 macro_rules! errnos {
     ($($name:ident),* $(,)?) => {
-        impl Errno {
+        /// Of a call that is restarted in any case, which only a tracer sees (`include/linux/errno.h`).
+pub const ERESTARTNOINTR: i32 = 513;
+
+impl Errno {
             $(#[doc = concat!("`", stringify!($name), "`, see errno(3).")]
             pub const $name: Errno = Errno(libc::$name);)*
 

@@ -14,6 +14,8 @@ use frng_core::inside::layout;
 use frng_core::inside::local::Local;
 use frng_core::shared::SharedTable;
 
+use crate::signals::Signals;
+
 pub use frng_arch_x86_64::ABI;
 /// Number and call.
 pub const NUMBERS: &[(u32, Sys)] = frng_arch_x86_64::numbers::TABLE;
@@ -43,15 +45,13 @@ pub struct Frame {
     rax: u64,
     flags: u64,
     rsp: u64,
-    /// Not 0: stop before leaving.
-    leaving: u64,
-    pad: u64,
+    signals: Signals,
 }
 
 /// Bytes that the entry makes room for above the program's stack pointer.
 const FRAME_LEN: usize = size_of::<Frame>();
 const _: () = assert!(FRAME_LEN == 256 + 18 * 8 && FRAME_LEN % 16 == 0);
-const _: () = assert!(core::mem::offset_of!(Frame, leaving) == FRAME_LEN - 16);
+const _: () = assert!(core::mem::offset_of!(Frame, signals) == FRAME_LEN - layout::LEAVING_BELOW as usize);
 
 impl Frame {
     /// The call's number: the kernel looks at 32 bits.
@@ -62,6 +62,11 @@ impl Frame {
     /// The call's arguments.
     pub fn args(&self) -> [u64; 6] {
         [self.rdi, self.rsi, self.rdx, self.r10, self.r8, self.r9]
+    }
+
+    /// What agent and tracer tell each other about signals.
+    pub fn signals(&self) -> &Signals {
+        &self.signals
     }
 
     /// Sets the call's result.
@@ -122,6 +127,7 @@ global_asm!(
     // All are taken: the program issues its call itself.
     "jmp r11",
     "4:",
+    "mov qword ptr [rcx - 8], 0",
     "mov qword ptr [rcx - 16], 0",
     "mov qword ptr [rcx - 24], rsp",
     "lea rsp, [rcx - 24]",
@@ -265,7 +271,7 @@ global_asm!(
     stacks_begin = const layout::STACKS,
     stack_len = const layout::STACK_LEN,
     stack_shift = const layout::STACK_LEN.trailing_zeros(),
-    leaving = const FRAME_LEN - 16,
+    leaving = const FRAME_LEN - layout::LEAVING_BELOW as usize,
     leaving_word = const layout::LEAVING,
     done = const frng_core::arch::DONE_NUMBER,
     gadget = const GADGET,

@@ -42,6 +42,11 @@ pub const APART: u64 = 1 << 30;
 /// Bytes of the memory for stubs, which is near the program. It begins with the agent's address.
 pub const STUBS_LEN: u64 = 4096;
 
+/// Where the agent is told to stop before it leaves a stack: a word, this many bytes below the stack's end.
+pub const LEAVING_BELOW: u64 = 16;
+/// Where the agent tells that it is about to issue a call that may wait for long: a word.
+pub const WAITS_BELOW: u64 = 8;
+
 /// First argument of [`crate::arch::DONE_NUMBER`] when the agent stops before it leaves, because the tracer holds
 /// signals back.
 pub const LEAVING: u64 = 0x1ea5_e000;

@@ -40,6 +40,17 @@ pub struct Site {
     pub way: Way,
 }
 
+impl Site {
+    /// The outermost addresses that are looked at or written to.
+    pub fn extent(&self) -> impl Iterator<Item = u64> {
+        let padding = match self.way {
+            Way::Load(_) => self.begin,
+            Way::Padding(padding) => padding + Code::MAX as u64,
+        };
+        [self.begin, self.pc - 1, padding].into_iter()
+    }
+}
+
 /// How a site is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {

@@ -35,24 +35,30 @@ impl Tracer {
         let mut registers = ptrace::registers(tid)?;
         let (pc, sp) = (abi.pc(&registers), abi.sp(&registers));
         let place = leaving::place(pc, sp, &space, agent, abi);
-        let fault = matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGTRAP | libc::SIGFPE);
-        if place == Place::Copy && matches!(signal, libc::SIGSEGV | libc::SIGBUS) {
+        // Somebody may send these, too.
+        let fault =
+            matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGTRAP | libc::SIGFPE | libc::SIGSYS)
+                && ptrace::signal_info(tid)?.si_code > 0;
+        if place == Place::Copy && fault && matches!(signal, libc::SIGSEGV | libc::SIGBUS) {
             abi.set_pc(&mut registers, agent.copy_fault);
             ptrace::set_registers(tid, abi, &registers)?;
             return self.resume(tid, 0);
         }
-        if let Some(inside) = abi.inside().filter(|_| signal == libc::SIGTRAP) {
+        if let Some(inside) = abi.inside().filter(|_| fault && signal == libc::SIGTRAP) {
             // Met a site that was just being replaced.
             let begin = pc.wrapping_sub(inside.trap().1);
-            if space.is_site(begin) {
+            if space.is_site(tid, begin, inside.trap().0) {
                 abi.set_pc(&mut registers, begin);
                 ptrace::set_registers(tid, abi, &registers)?;
                 return self.resume(tid, 0);
             }
         }
         let tracked = self.tracked(tid)?;
-        let stepped = signal == libc::SIGTRAP;
+        let stepped = fault && signal == libc::SIGTRAP;
         if let Phase::Leaving(leaving) = &mut tracked.phase {
+            if !fault {
+                return leaving.hold_back(tid, signal);
+            }
             if place != Place::Program && !stepped {
                 return self.give_up(tid, exec::Failure::Cannot(format!("its agent has failed (signal {signal})")));
             }

@@ -3,13 +3,15 @@
 //! The program must not see that: its handler runs with registers and stack of the program, before or after the call,
 //! and may never return. So a signal that arrives there is held back, all others are blocked, and the thread goes on until
 //! it has left the agent: to where the agent stops before it leaves, since it is told to, and then instruction by
-//! instruction. A call of the agent's that the signal has interrupted is not restarted; the agent then has the program
-//! issue its call itself, which does what it does without an agent.
+//! instruction. A call of the agent's that the signal has interrupted is not restarted; the agent then leaves as if it had
+//! not begun, and the registers are made those of a program whose own call was interrupted: the kernel restarts that or
+//! has it fail with `EINTR`, as the program's handler asks for.
 
 use super::agent::Agent;
 use super::ptrace::{self, Gone};
 use super::space::Space;
 use crate::arch::{Abi, Registers};
+use crate::errno::{ERESTARTNOINTR, Errno};
 use crate::inside::layout;
 
 /// A thread that leaves the agent because a signal waits for it.
@@ -17,6 +19,10 @@ pub struct Leaving {
     signal: i32,
     info: libc::siginfo_t,
     mask: u64,
+    /// Those that are blocked meanwhile.
+    blocked: u64,
+    /// What a call of the agent's has returned, which this signal has interrupted.
+    interrupted: Option<u64>,
     /// Runs freely until it stops before it leaves.
     pub running: bool,
 }
@@ -78,7 +84,7 @@ impl Leaving {
         let info = ptrace::signal_info(tid)?;
         let mask = ptrace::signal_mask(tid)?;
         ptrace::set_signal_mask(tid, HELD_BACK)?;
-        Ok(Leaving { signal, info, mask, running: false })
+        Ok(Leaving { signal, info, mask, blocked: HELD_BACK, interrupted: None, running: false })
     }
 
     /// Sends the thread one step further. Returns whether it has left the agent.
@@ -88,23 +94,52 @@ impl Leaving {
         match place(pc, sp, space, agent, abi) {
             Place::Program => {
                 abi.after_steps(&mut registers);
+                if let Some(code) = self.interrupted {
+                    abi.interrupt_call(&mut registers, code);
+                }
                 ptrace::set_registers(tid, abi, &registers)?;
                 ptrace::set_signal_mask(tid, self.mask)?;
                 return Ok(true);
             }
             Place::Edge => {
                 self.running = false;
-                ptrace::step(tid)?;
+                ptrace::step(tid, 0)?;
+            }
+            Place::Body | Place::Copy if self.about_to_wait(tid, &mut registers, abi)? => {
+                self.running = false;
+                ptrace::step(tid, 0)?;
             }
             Place::Body | Place::Copy => {
-                abandon_call(tid, &mut registers, abi)?;
-                // The word that is last but one on the stack: see the agent's frame.
-                let leaving = stack_of(sp, abi).ok_or(Gone::Dead)? - 16;
+                // The agent sees that it was interrupted, and has the program issue its call itself.
+                if let Some(code) = abi.abandon_call(&mut registers) {
+                    self.interrupted = Some(code);
+                    ptrace::set_registers(tid, abi, &registers)?;
+                }
+                let leaving = stack_of(sp, abi).ok_or(Gone::Dead)? - layout::LEAVING_BELOW;
                 ptrace::write_memory(tid, leaving, &1u64.to_ne_bytes());
                 self.running = true;
                 ptrace::cont(tid, 0)?;
             }
         }
+        Ok(false)
+    }
+
+    /// Whether the thread goes to a call that may wait for long: not to be begun while signals are blocked. It is to go on by
+    /// steps then. Once it is there the call is taken away; the agent has the program issue it after the signal.
+    fn about_to_wait(&self, tid: i32, registers: &mut Registers, abi: &dyn Abi) -> Result<bool, Gone> {
+        let (Some(inside), Some(end)) = (abi.inside(), stack_of(abi.sp(registers), abi)) else { return Ok(false) };
+        let (pc, mut waits) = (abi.pc(registers), [0; 8]);
+        ptrace::read_memory(tid, end - layout::WAITS_BELOW, &mut waits);
+        if waits == [0; 8] || pc == abi.trampoline_address() + inside.gadget_return() {
+            return Ok(false);
+        }
+        if pc != abi.trampoline_address() + inside.gadget() {
+            return Ok(true);
+        }
+        abi.settle(registers);
+        abi.set_result(registers, Errno(ERESTARTNOINTR).to_raw());
+        abi.set_pc(registers, abi.trampoline_address() + inside.gadget_return());
+        ptrace::set_registers(tid, abi, registers)?;
         Ok(false)
     }
 
@@ -114,7 +149,28 @@ impl Leaving {
         abi.replace_call(&mut registers, u32::MAX, [0; 6]);
         ptrace::set_registers(tid, abi, &registers)?;
         self.running = false;
-        ptrace::step(tid)
+        ptrace::step(tid, 0)
+    }
+
+    /// Another signal, of those that cannot be blocked beforehand, that somebody has sent: it waits, too. The kernel puts a
+    /// blocked signal that it is told to deliver back among those that wait (`kernel/signal.c: ptrace_signal`).
+    pub fn hold_back(&mut self, tid: i32, signal: i32) -> Result<(), Gone> {
+        let mut waits = signal;
+        // It must not be blocked while instructions are stepped over: so the other one waits there.
+        if signal == libc::SIGTRAP {
+            let info = ptrace::signal_info(tid)?;
+            ptrace::set_signal_info(tid, &self.info)?;
+            waits = std::mem::replace(&mut self.signal, signal);
+            self.info = info;
+        }
+        if waits == libc::SIGTRAP {
+            // There can be but one.
+            waits = 0;
+        } else {
+            self.blocked |= bit(waits);
+            ptrace::set_signal_mask(tid, self.blocked)?;
+        }
+        if self.running { ptrace::cont(tid, waits) } else { ptrace::step(tid, waits) }
     }
 
     /// It has left, and is stopped for a signal: lets it receive the one that has waited.
@@ -122,9 +178,4 @@ impl Leaving {
         ptrace::set_signal_info(tid, &self.info)?;
         Ok(self.signal)
     }
-}
-
-/// A call that was interrupted is not to be restarted: the agent sees that it was.
-fn abandon_call(tid: i32, registers: &mut Registers, abi: &dyn Abi) -> Result<(), Gone> {
-    if abi.abandon_call(registers) { ptrace::set_registers(tid, abi, registers) } else { Ok(()) }
 }

@@ -109,9 +109,9 @@ pub fn cont_to_syscall(tid: i32, signal: i32) -> Result<(), Gone> {
     or_gone(request(libc::PTRACE_SYSCALL, tid, 0, signal as usize))
 }
 
-/// Lets a tracee execute one instruction; it then stops with SIGTRAP.
-pub fn step(tid: i32) -> Result<(), Gone> {
-    or_gone(request(libc::PTRACE_SINGLESTEP, tid, 0, 0))
+/// Lets a tracee execute one instruction; it then stops with SIGTRAP. `signal` as for [`cont`].
+pub fn step(tid: i32, signal: i32) -> Result<(), Gone> {
+    or_gone(request(libc::PTRACE_SINGLESTEP, tid, 0, signal as usize))
 }
 
 /// What comes with the signal that a tracee is about to receive.

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -87,9 +87,12 @@ impl Space {
         self.stubs.get().is_some_and(|stubs| (stubs..stubs + STUBS_LEN).contains(&address))
     }
 
-    /// Whether a site begins at this address.
-    pub fn is_site(&self, address: u64) -> bool {
+    /// Whether a site begins at this address, where a trap is not the program's own.
+    pub fn is_site(&self, tid: i32, address: u64, trap: u8) -> bool {
+        let mut there = [trap];
         self.sites.borrow().values().flatten().any(|site| site.begin == address)
+            && ptrace::read_memory(tid, address, &mut there) == 1
+            && there != [trap]
     }
 
     /// Has the sites that are known to be there as soon as the program is loaded answered by the agent.
@@ -117,6 +120,7 @@ impl Space {
         let mut code = vec![0; before + after];
         let got = ptrace::read_memory(tid, pc.wrapping_sub(before as u64), &mut code);
         let site = self.recognise(code.get(..got).unwrap_or_default(), pc, number, stubs, tools);
+        let site = site.filter(|site| is_own_code(tid, site));
         let done = site.filter(|site| self.write(tid, &[*site], stubs, tools).is_ok());
         if done.is_some() {
             self.known.learn(pc, number, stubs);
@@ -182,6 +186,24 @@ impl Space {
         }
         Ok(())
     }
+}
+
+/// Whether a site is in private memory that holds a file's code. What is shared would change for others, who have no
+/// such stub; what is in no file is code that the program makes and may change at any time.
+fn is_own_code(tid: i32, site: &Site) -> bool {
+    let maps = fs::read_to_string(format!("/proc/{tid}/maps")).unwrap_or_default();
+    let holds = |range: &str| {
+        let (begin, end) = range.split_once('-')?;
+        let range = u64::from_str_radix(begin, 16).ok()?..u64::from_str_radix(end, 16).ok()?;
+        Some(site.extent().all(|address| range.contains(&address)))
+    };
+    // begin-end permissions offset device inode path: proc_pid_maps(5)
+    maps.lines().any(|line| {
+        let mut fields = line.split_ascii_whitespace();
+        fields.next().and_then(holds) == Some(true)
+            && fields.next().is_some_and(|permissions| permissions.ends_with('p'))
+            && fields.nth(2).is_some_and(|inode| inode != "0")
+    })
 }
 
 /// Leads from a site to its stub.
