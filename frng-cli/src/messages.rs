@@ -16,7 +16,7 @@ usage: frng [-p STATE] [-l LOG [-f]] [-d] [-v] [OPTIONS] [--] COMMAND [ARG...]
   -l, --log LOG         write a log
   -f, --flush           flush it after each line
   -d, --no-daemonize    stay with the terminal and the working directory
-      --engine ENGINE   ptrace, seccomp or auto
+      --engine ENGINE   ptrace, seccomp, inline or auto
       --stats FILE      write to FILE how often each call was intercepted and what it cost
       --unknown RULE    owner of files without a lie: self, root or real
   -v, --version         version and copyright
@@ -41,8 +41,9 @@ Options end at the first word that is none: frng ls -l needs no --.
            SIGALRM makes the daemon list its processes there. SIGTERM, SIGHUP and SIGINT end it and its commands,
            after it has saved STATE.
 -d         For debugging frng itself: the daemon can dump core where it was started.
---engine   auto: the best that works here, see the log. seccomp: only calls that matter stop. ptrace: all calls stop;
-           slower, but works where seccomp is refused.
+--engine   auto: the best that works here, but seccomp with -l. inline: calls that matter are answered within the
+           process, most without a stop; they are not in the log. seccomp: only calls that matter stop. ptrace: all
+           calls stop; slower, but works where seccomp is refused.
 --stats    Written when the last process ends. All commands that share a daemon are counted together, so of several
            with the same STATE only the first one may have this option.
 --unknown  self: your own files are shown as root's, others as they are (the default). root: all as root's. real: all
