@@ -1,5 +1,6 @@
 # What the checks share: a scratch directory that goes away, an unprivileged user, frng where that user can reach it.
-# Sourced by the checks, which are run as root (they need its tools to make what is compared).
+# Sourced by the checks, which are run as root (they need its tools to make what is compared). ENGINE=seccomp or the like in the
+# environment names the engine instead of the default.
 
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -17,6 +18,11 @@ build() {
   local target=${CARGO_TARGET_DIR:-$top/target}
   mkdir "$scratch/bin"
   cp "$target/release/frng" "$target/release/frng-state" "$scratch/bin/"
+  [ -z "${ENGINE:-}" ] && return
+  # What a check calls frng is then frng with that engine, in what it starts as well.
+  mv "$scratch/bin/frng" "$scratch/bin/frng-itself"
+  printf '#!/bin/sh\nexec frng-itself --engine %s "$@"\n' "$ENGINE" >"$scratch/bin/frng"
+  chmod 755 "$scratch/bin/frng"
 }
 
 # Runs a command as the unprivileged user in its directory.
