@@ -10,9 +10,8 @@ use syscalls::x86::Sysno;
 /// 32-bit nor 64-bit kernels map anything on their own.
 pub const ADDRESS: u64 = 0x0672_6000;
 
-/// Where it ends at the latest: the 16 MB of slots and what is before them are mapped there.
-const END: u64 = ADDRESS + 0x0110_0000;
-const _: () = assert!(ADDRESS % PAGE == 0 && END <= 0x0804_8000);
+// With the 16 MB of slots and what is before them, which are mapped there, it ends below where programs begin.
+const _: () = assert!(ADDRESS % PAGE == 0 && ADDRESS + 0x0110_0000 <= 0x0804_8000);
 
 const DONE: [u8; 4] = DONE_NUMBER.to_le_bytes();
 

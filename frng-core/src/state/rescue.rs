@@ -51,7 +51,8 @@ impl StateFile {
             Err(error) => return Err(error.into()),
         };
         let len = File::from(self.file().try_clone_to_owned()?).metadata()?.len() + ROOM;
-        let room = match fallocate(&file, FallocateFlags::empty(), 0, len as i64) {
+        let len = len.try_into().map_err(|_| Errno::EFBIG)?;
+        let room = match fallocate(&file, FallocateFlags::empty(), 0, len) {
             // Not every filesystem can tell.
             Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(()),
             Err(error) => Err(error.into()),

@@ -106,7 +106,7 @@ fn open(place: &File) -> io::Result<File> {
         .open(format!("/proc/self/fd/{}", place.as_raw_fd()))
 }
 
-fn owned(result: i64) -> io::Result<OwnedFd> {
+fn owned(result: libc::c_long) -> io::Result<OwnedFd> {
     if result < 0 {
         return Err(io::Error::last_os_error());
     }

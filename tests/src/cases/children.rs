@@ -1,7 +1,7 @@
 //! New threads and processes, made in all the ways there are.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicIsize, Ordering};
 
 use libc::{CLONE_UNTRACED, CLONE_VFORK, CLONE_VM, SIGCHLD};
 
@@ -93,11 +93,11 @@ fn untraced_vfork_child_executes() {
 /// Threads without a libc's help: they share their maker's thread-local memory and must not use it.
 fn untraced_threads_are_fooled_too() {
     use libc::{CLONE_FILES, CLONE_FS, CLONE_SIGHAND, CLONE_THREAD};
-    static SEEN: AtomicI64 = AtomicI64::new(0);
+    static SEEN: AtomicIsize = AtomicIsize::new(0);
     extern "C" fn ask(_: *mut libc::c_void) -> i32 {
         // SAFETY: calls that take no memory and do not fail, so that no errno is set.
         unsafe {
-            SEEN.store(libc::syscall(libc::SYS_getuid) + 1, Ordering::SeqCst);
+            SEEN.store(libc::syscall(libc::SYS_getuid) as isize + 1, Ordering::SeqCst);
             libc::syscall(libc::SYS_exit, 0);
         }
         0
