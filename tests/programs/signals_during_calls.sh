@@ -17,14 +17,14 @@ cat > storm.c <<'END'
 static volatile sig_atomic_t ticks, in_handler;
 static sigjmp_buf back;
 static volatile int jump;
-static char *stack_low, *stack_high;
+static char *stack_low, *stack_high, *main_stack;
 static volatile int off_stack;
 
 static void tick(int signal) {
   char here;
   struct stat s;
   (void)signal;
-  if (stack_low && (&here < stack_low || &here >= stack_high)) off_stack++;
+  if (stack_low ? &here < stack_low || &here >= stack_high : labs(&here - main_stack) > 1 << 20) off_stack++;
   ticks++;
   if (stat("storm.c", &s) != 0 || s.st_uid != 0) _exit(3);
   if (jump && ticks % 3 == 0) siglongjmp(back, 1);
@@ -42,6 +42,8 @@ static int check(const char *path, uid_t owner) {
 }
 
 int main(void) {
+  char on_stack;
+  main_stack = &on_stack;
   if (chown("owned", 1000, 2000)) return 1;
   struct sigaction action = {.sa_handler = tick, .sa_flags = SA_RESTART};
   sigaction(SIGALRM, &action, 0);
@@ -55,13 +57,13 @@ int main(void) {
   timer(150 + 10 * (int)each);
   for (volatile int i = 0; ticks < 400 && i < 4000000; i++)
     bad += !check("owned", 1000) + !check("storm.c", 0) + (getuid() != 0);
-  printf("plain: enough %d bad %d\n", ticks >= 400, bad);
+  printf("plain: enough %d bad %d elsewhere %d\n", ticks >= 400, bad, off_stack);
 
   ticks = 0, jump = 1;
   for (volatile int i = 0; ticks < 400 && i < 4000000; i++)
     if (!sigsetjmp(back, 1)) bad += !check("owned", 1000) + !check("storm.c", 0);
   jump = 0;
-  printf("jumping: enough %d bad %d\n", ticks >= 400, bad);
+  printf("jumping: enough %d bad %d elsewhere %d\n", ticks >= 400, bad, off_stack);
 
   ticks = 0;
   stack_low = malloc(65536), stack_high = stack_low + 65536;
@@ -100,7 +102,7 @@ int main(void) {
   }
   int status;
   waitpid(child, &status, 0);
-  printf("each once: %d bad %d child %d\n", (int)ticks, bad, status);
+  printf("each once: %d bad %d child %d elsewhere %d\n", (int)ticks, bad, status, off_stack);
   return 0;
 }
 END
