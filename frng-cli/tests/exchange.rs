@@ -173,6 +173,19 @@ fn an_exported_file_is_replaced_as_a_whole() {
 }
 
 #[test]
+fn a_state_is_not_replaced_by_its_export() {
+    let scratch = Scratch::new();
+    scratch.file("saved", "dev=801,ino=7,mode=100755,uid=1,gid=2,nlink=1,rdev=0\n");
+    scratch.run(&["frng-state", "import", "state", "saved"]).good();
+    let before = fs::read(scratch.path("state")).unwrap();
+    std::os::unix::fs::symlink("state", scratch.path("link")).unwrap();
+    for name in ["state", "./state", "link"] {
+        refused(scratch.run(&["frng-state", "export", "state", name]), &[name, "the state itself", "another file"]);
+    }
+    assert_eq!(fs::read(scratch.path("state")).unwrap(), before);
+}
+
+#[test]
 fn a_state_that_a_daemon_uses_is_refused() {
     let scratch = Scratch::new();
     scratch.file("saved", "dev=801,ino=7,mode=100755,uid=1,gid=2,nlink=1,rdev=0\n");

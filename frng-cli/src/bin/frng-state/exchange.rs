@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use frng_core::state::foreign::{self, Format};
@@ -26,6 +26,10 @@ pub fn import(state: &Path, from: Option<&Path>) -> Result<String, String> {
 /// Writes a state to a file, or to stdout. What the format cannot hold is told on stderr.
 pub fn export(state: &Path, to: Option<&Path>, format: Format) -> Result<(), String> {
     let records = state::read_unused(state)?;
+    // The format holds less, and frng does not read it.
+    if let Some(path) = to.filter(|path| is_same(path, state)) {
+        return Err(format!("cannot export to {}: it is the state itself; name another file", path.display()));
+    }
     let mut text = Vec::new();
     foreign::write(&records, format, &mut text).map_err(|error| format!("cannot export: {error}"))?;
     match to {
@@ -36,6 +40,12 @@ pub fn export(state: &Path, to: Option<&Path>, format: Format) -> Result<(), Str
         super::complain(&format!("the format cannot hold {lost}; they are not exported"));
     }
     Ok(())
+}
+
+/// Whether both names are of one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let identity = |path| fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    identity(one).is_some_and(|one| identity(other) == Some(one))
 }
 
 /// Puts a file with this text in the place of another one, or of none; as a whole or not at all. What is no regular file is
