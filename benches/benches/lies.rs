@@ -10,7 +10,12 @@ use frng_core::stat::S_IFREG;
 use frng_core::state::Table;
 
 fn inode(number: u64) -> InodeId {
-    InodeId { dev: 0x801, ino: 131_073 + number, birth: Some(Birth { sec: 1_700_000_000, nsec: number as u32 }) }
+    InodeId {
+        dev: 0x801,
+        ino: 131_073 + number,
+        birth: Some(Birth { sec: 1_700_000_000, nsec: number as u32 }),
+        has_name: true,
+    }
 }
 
 fn table(lies: u64) -> Table {

@@ -1,6 +1,7 @@
 //! Which inode a lie is about.
 
-/// When an inode was made (`statx` btime). Inode numbers are reused, a number together with its birth is not.
+/// When an inode was made (`statx` btime). Inode numbers are reused, a number together with its birth
+/// only within one tick of the kernel's timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Birth {
     /// Seconds since the epoch.
@@ -27,6 +28,9 @@ pub struct InodeId {
     pub ino: u64,
     /// Birth time; `None` if the filesystem has none.
     pub birth: Option<Birth>,
+    /// Whether it has links. Before Linux 6.13 births are as coarse as the timer's ticks, so that a number may be given
+    /// away twice with the same one: an inode with a name is none of those that have lost their last.
+    pub has_name: bool,
 }
 
 impl InodeId {

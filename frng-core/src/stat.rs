@@ -81,7 +81,7 @@ impl Statx {
         } else {
             None
         };
-        InodeId { dev: make_dev(self.dev_major, self.dev_minor), ino: self.ino, birth }
+        InodeId { dev: make_dev(self.dev_major, self.dev_minor), ino: self.ino, birth, has_name: self.nlink != 0 }
     }
 
     /// The file type: `S_IFREG`, `S_IFDIR`, ...

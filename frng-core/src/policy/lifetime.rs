@@ -2,7 +2,8 @@
 //!
 //! While an inode without a name is open its lie is still told ([`LieTable::orphan`]). Whether it is open cannot be
 //! seen from here. Where inodes have birth times a forgotten orphan does no harm: a later inode with its number is
-//! told apart. Where they have none, creation looks at `orphans_without_birth`.
+//! told apart by its birth, or, if it was made in the same tick of the timer, by having a name
+//! ([`crate::inode::InodeId::has_name`]). Where they have none, creation looks at `orphans_without_birth`.
 
 use super::{Answer, Outcome, Tracee, TraceeExt};
 use crate::call::{Arg, Call};

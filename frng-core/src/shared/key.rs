@@ -84,6 +84,8 @@ pub(super) enum Relation {
     Same,
     /// About an inode that had the number before.
     Older,
+    /// About one that had the number before and was made in the same tick of the timer, as far as can be told.
+    OfTheSameTick,
     /// About an inode that got the number later: somebody speaks of an inode that is gone.
     Newer,
 }

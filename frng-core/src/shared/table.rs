@@ -101,11 +101,23 @@ impl SharedTable {
         let lie = self.records.lie(seen.word).filter(|_| seen.word.state() == State::Live)?;
         let InodeKey { dev, ino } = seen.key.inode_key();
         Some(Entry {
-            inode: InodeId { dev, ino, birth: seen.birth.birth() },
+            inode: InodeId { dev, ino, birth: seen.birth.birth(), has_name: !seen.word.is_orphan() },
             lie,
             is_orphan: seen.word.is_orphan(),
             has_xattrs: seen.word.xattrs() != 0,
         })
+    }
+
+    /// What a record is to an inode.
+    fn relation(seen: &Seen, inode: &InodeId) -> Relation {
+        let relation = seen.birth.relation(inode);
+        // Without births only the number tells, and a name proves nothing: NFS hides deleted files behind one.
+        let are_born = seen.birth.is_known() && inode.birth.is_some();
+        if relation == Relation::Same && are_born && inode.has_name && seen.word.is_orphan() {
+            Relation::OfTheSameTick
+        } else {
+            relation
+        }
     }
 
     /// The record about an inode. One about an older inode is dropped.
@@ -116,9 +128,10 @@ impl SharedTable {
         let key = Key::new(inode.key())?;
         for _ in 0..TRIES {
             let seen = self.records.find(key)?;
-            match seen.birth.relation(inode) {
+            match SharedTable::relation(&seen, inode) {
                 Relation::Same => return Some(seen),
-                Relation::Newer => return None,
+                // What was seen of the inode may be from before it lost its name. Who remembers something of it decides.
+                Relation::Newer | Relation::OfTheSameTick => return None,
                 Relation::Older => self.records.exchange(seen.index, seen.word, seen.word.dead()),
             };
         }
@@ -130,7 +143,7 @@ impl SharedTable {
     fn change(&self, inode: &InodeId, mut change: impl FnMut(Word) -> Option<Word>) -> Option<()> {
         let key = Key::new(inode.key())?;
         for _ in 0..TRIES {
-            let seen = self.records.find(key).filter(|seen| seen.birth.relation(inode) == Relation::Same)?;
+            let seen = self.records.find(key).filter(|seen| SharedTable::relation(seen, inode) == Relation::Same)?;
             let new = change(seen.word)?;
             if new == seen.word || self.records.exchange(seen.index, seen.word, new) {
                 return Some(());
@@ -152,10 +165,10 @@ impl SharedTable {
                 }
                 continue;
             };
-            match seen.birth.relation(inode) {
+            match SharedTable::relation(&seen, inode) {
                 // The inode is gone, and its number has been given away again.
                 Relation::Newer => return Ok(()),
-                Relation::Older => {
+                Relation::Older | Relation::OfTheSameTick => {
                     self.records.exchange(seen.index, seen.word, seen.word.dead());
                 }
                 Relation::Same => {

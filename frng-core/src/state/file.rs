@@ -359,7 +359,7 @@ mod tests {
     fn records(count: u64) -> Vec<Record> {
         (0..count)
             .map(|ino| Record {
-                inode: InodeId { dev: 1, ino, birth: None },
+                inode: InodeId { dev: 1, ino, birth: None, has_name: true },
                 lie: Lie { uid: 1, gid: 2, mode: S_IFREG | 0o644, rdev: 0 },
                 xattrs: Xattrs::new(),
             })

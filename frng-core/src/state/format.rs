@@ -137,7 +137,7 @@ pub fn parse(text: &[u8]) -> Result<Vec<Record>, Broken> {
         last = number;
         let line: Line<ByteBuf> = ron::from_str(line).map_err(|error| broken(number, error))?;
         let record = Record {
-            inode: InodeId { dev: line.dev, ino: line.ino, birth: line.birth },
+            inode: InodeId { dev: line.dev, ino: line.ino, birth: line.birth, has_name: true },
             lie: Lie { uid: line.uid, gid: line.gid, mode: line.mode, rdev: line.rdev },
             xattrs: line
                 .xattrs
@@ -300,12 +300,17 @@ mod tests {
         let xattrs = [(b"user.text".to_vec(), b"a \"line\"\n".to_vec()), (b"user.\xff".to_vec(), vec![0, 0x80, b'}'])];
         vec![
             Record {
-                inode: InodeId { dev: make_dev(8, 1), ino: 131, birth: Some(Birth { sec: -1, nsec: 5 }) },
+                inode: InodeId {
+                    dev: make_dev(8, 1),
+                    ino: 131,
+                    birth: Some(Birth { sec: -1, nsec: 5 }),
+                    has_name: true,
+                },
                 lie: Lie { uid: 0, gid: 5, mode: S_IFCHR | 0o620, rdev: make_dev(5, 70000) },
                 xattrs: Xattrs::new(),
             },
             Record {
-                inode: InodeId { dev: u64::MAX, ino: u64::MAX, birth: None },
+                inode: InodeId { dev: u64::MAX, ino: u64::MAX, birth: None, has_name: true },
                 lie: Lie { uid: u32::MAX - 1, gid: 0, mode: S_IFREG | 0o4755, rdev: 0 },
                 xattrs: xattrs.into_iter().collect(),
             },
@@ -373,6 +378,7 @@ mod tests {
         let records: Vec<Record> = (0..100_000)
             .map(|ino| Record {
                 inode: InodeId {
+                    has_name: true,
                     dev: make_dev(259, 2),
                     ino,
                     birth: Some(Birth { sec: 1_700_000_000, nsec: ino as u32 }),

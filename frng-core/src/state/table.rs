@@ -265,7 +265,7 @@ mod tests {
     }
 
     fn inode(ino: u64, born: Option<i64>) -> InodeId {
-        InodeId { dev: 1, ino, birth: born.map(|sec| Birth { sec, nsec: 5 }) }
+        InodeId { dev: 1, ino, birth: born.map(|sec| Birth { sec, nsec: 5 }), has_name: false }
     }
 
     fn file(uid: u32) -> Lie {
@@ -336,6 +336,24 @@ mod tests {
         table.forget(&old);
         assert_eq!(table.get(&old), None);
         assert_eq!((table.get(&new), table.kinds().orphans), (Some(file(7)), 0));
+    }
+
+    #[test]
+    fn an_inode_with_a_name_is_no_orphan_of_the_same_birth() {
+        let table = new_table();
+        let open = inode(1, Some(1));
+        let next = InodeId { has_name: true, ..open };
+        table.put(&next, file(3)).unwrap();
+        assert_eq!((table.get(&open), table.get(&next)), (Some(file(3)), Some(file(3))));
+        table.orphan(&next);
+        assert_eq!((table.get(&open), table.get(&next)), (Some(file(3)), None));
+        table.put(&next, file(7)).unwrap();
+        assert_eq!((table.get(&next), table.kinds().all, table.kinds().orphans), (Some(file(7)), 1, 0));
+        // Where there are no births a name proves nothing.
+        let unborn = InodeId { has_name: true, ..inode(2, None) };
+        table.put(&unborn, file(3)).unwrap();
+        table.orphan(&unborn);
+        assert_eq!(table.get(&unborn), Some(file(3)));
     }
 
     #[test]

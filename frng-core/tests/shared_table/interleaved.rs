@@ -47,7 +47,7 @@ fn put(table: &SharedTable, inode: &InodeId, lie: Lie) {
 
 fn all(table: &SharedTable) -> Vec<(InodeId, Lie)> {
     let mut all = Vec::new();
-    table.each(&mut |entry| all.push((entry.inode, entry.lie)));
+    table.each(&mut |entry| all.push((InodeId { has_name: false, ..entry.inode }, entry.lie)));
     all
 }
 

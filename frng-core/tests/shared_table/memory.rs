@@ -13,7 +13,7 @@ fn bytes_of(inode_of: impl Fn(u64) -> u64, uid_of: impl Fn(u64) -> u32, lies: u6
     let table = Table::anonymous().unwrap();
     for n in 0..lies {
         let birth = Some(Birth { sec: 1_700_000_000 + n as i64, nsec: n as u32 });
-        let inode = InodeId { dev: 0x801, ino: inode_of(n), birth };
+        let inode = InodeId { dev: 0x801, ino: inode_of(n), birth, has_name: true };
         table.put(&inode, Lie { uid: uid_of(n), gid: 0, mode: S_IFREG | 0o644, rdev: 0 }).unwrap();
     }
     assert_eq!(table.kinds().all as u64, lies);

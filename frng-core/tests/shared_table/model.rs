@@ -24,7 +24,8 @@ struct Entry {
 struct Model(HashMap<InodeKey, Entry>);
 
 fn is_about(entry: &Entry, inode: &InodeId) -> bool {
-    entry.birth.is_none() || inode.birth.is_none() || entry.birth == inode.birth
+    let is_other = entry.orphan && inode.has_name;
+    entry.birth.is_none() || inode.birth.is_none() || entry.birth == inode.birth && !is_other
 }
 
 impl Model {
@@ -46,7 +47,7 @@ impl Model {
         if let Some(entry) = self.exact(inode) {
             entry.lie = lie;
             entry.birth = entry.birth.or(inode.birth);
-        } else if self.0.get(&inode.key()).is_none_or(|entry| entry.birth < inode.birth) {
+        } else if self.0.get(&inode.key()).is_none_or(|entry| entry.birth <= inode.birth) {
             self.0.insert(inode.key(), Entry { birth: inode.birth, lie, orphan: false, xattrs: BTreeMap::new() });
         }
     }
@@ -73,7 +74,12 @@ fn random_inode(random: &mut Random) -> InodeId {
         0 => None,
         n => Some(Birth { sec: n as i64 - 3, nsec: 7 }),
     };
-    InodeId { dev: 1 + random.below(2), ino: random.below(6) << (random.below(2) * 40), birth }
+    InodeId {
+        dev: 1 + random.below(2),
+        ino: random.below(6) << (random.below(2) * 40),
+        birth,
+        has_name: random.below(2) == 0,
+    }
 }
 
 fn random_lie(random: &mut Random) -> Lie {

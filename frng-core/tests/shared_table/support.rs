@@ -101,7 +101,7 @@ impl Random {
 }
 
 pub fn inode(ino: u64, born: Option<i64>) -> InodeId {
-    InodeId { dev: 1, ino, birth: born.map(|sec| Birth { sec, nsec: 5 }) }
+    InodeId { dev: 1, ino, birth: born.map(|sec| Birth { sec, nsec: 5 }), has_name: false }
 }
 
 pub fn set_xattr(table: &SharedTable, inode: &InodeId, name: &[u8], value: &[u8]) -> Result<(), Errno> {

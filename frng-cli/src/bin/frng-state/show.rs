@@ -98,7 +98,7 @@ mod tests {
     fn the_table_is_aligned() {
         let xattrs = [(b"user.a".to_vec(), b"\xff\"".to_vec())].into();
         let record = Record {
-            inode: InodeId { dev: 0x801, ino: 1234567, birth: None },
+            inode: InodeId { dev: 0x801, ino: 1234567, birth: None, has_name: true },
             lie: Lie { uid: 0, gid: 5, mode: S_IFCHR | 0o620, rdev: 0x501 },
             xattrs,
         };
