@@ -14,10 +14,10 @@ use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::panic;
-use std::path::{Path, PathBuf};
 
 use frng_core::daemon;
 use frng_core::filter;
+use frng_core::memory::Place;
 use frng_core::tracer::Engine;
 
 use options::{Action, EngineChoice, Run};
@@ -105,7 +105,7 @@ fn execute(run: Run) -> Result<c_int, String> {
         flush: run.flush,
         stats: run.stats,
         stay: run.stay,
-        directory: directory()?,
+        memory: memory()?,
     })?;
     allow_tracing_by(reserved.daemon());
     let attached = reserved.attach(engine, run.unknown)?;
@@ -118,14 +118,17 @@ fn execute(run: Run) -> Result<c_int, String> {
     Ok(status)
 }
 
-/// Where the trampoline's file is made.
-fn directory() -> Result<PathBuf, String> {
-    let named = ["FAKEROOT_TMPDIR", "TMPDIR"]
-        .into_iter()
-        .find_map(|variable| std::env::var_os(variable).filter(|value| !value.is_empty()));
-    let directory = named.map_or_else(|| Path::new("/tmp").to_path_buf(), PathBuf::from);
-    std::path::absolute(&directory)
-        .map_err(|error| format!("cannot find out what {} means: {error}", directory.display()))
+/// Where the memory shared with the command is made.
+fn memory() -> Result<Place, String> {
+    let value = |variable| std::env::var_os(variable).filter(|value| !value.is_empty());
+    let absolute = |directory: OsString| {
+        std::path::absolute(&directory)
+            .map_err(|error| format!("cannot find out what {} means: {error}", directory.display()))
+    };
+    match value("FAKEROOT_TMPDIR") {
+        Some(chosen) => absolute(chosen).map(Place::chosen),
+        None => absolute(value("TMPDIR").unwrap_or_else(|| "/tmp".into())).map(Place::memory_or),
+    }
 }
 
 /// Lets a process that is no ancestor trace this one, where Yama restricts that (ptrace_scope 1).

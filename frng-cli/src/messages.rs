@@ -50,8 +50,9 @@ Options end at the first word that is none: frng ls -l needs no --.
            as they are.
 
 Environment
-  FAKEROOT_TMPDIR, else TMPDIR, else /tmp: a directory for a small file that is mapped into each process. It must
-  be writable and not mounted noexec.
+  FAKEROOT_TMPDIR: a directory for the memory that is shared with each process, which is a file without a name. It must
+  be writable and not mounted noexec. Without it that memory is of no directory (memfd_create); where the kernel
+  refuses that, it is in TMPDIR, else /tmp.
   SHELL: what is run without COMMAND, else /bin/sh.
 
 Exit status

@@ -30,7 +30,7 @@ pub mod filter;
 #[cfg(feature = "std")]
 pub mod log;
 #[cfg(feature = "std")]
-mod memory;
+pub mod memory;
 #[cfg(feature = "std")]
 pub mod state;
 #[cfg(feature = "std")]

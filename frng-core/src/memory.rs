@@ -1,17 +1,17 @@
-//! Memory shared by the daemon and its tracees: files in FAKEROOT_TMPDIR that have no name.
+//! Memory shared by the daemon and its tracees: files without a name.
 
 pub(crate) mod full_disk;
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 
 /// How to mend a directory that cannot be used.
-pub(crate) const OTHER_DIRECTORY: &str =
+const OTHER_DIRECTORY: &str =
     "set FAKEROOT_TMPDIR to a directory on a filesystem that is writable and not mounted noexec";
 
 /// A part of a file in this process's memory, shared with whoever else maps it.
@@ -54,7 +54,7 @@ impl Drop for Mapping {
 
 /// An unlinked file. `O_TMPFILE` leaves nothing behind even if we are killed; where the filesystem has none, a
 /// named file is unlinked at once.
-pub(crate) fn unnamed_file(directory: &Path) -> io::Result<File> {
+fn unnamed_file(directory: &Path) -> io::Result<File> {
     let unnamed = OpenOptions::new()
         .read(true)
         .write(true)
@@ -79,10 +79,56 @@ pub(crate) fn unnamed_file(directory: &Path) -> io::Result<File> {
     }
 }
 
-/// A file in memory, for a table that no tracee maps.
+/// Where shared memory comes from.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Of files, if there is no memory for them, or they are wanted here.
+    directory: PathBuf,
+    is_chosen: bool,
+}
+
+impl Place {
+    /// A directory that the user has chosen for it.
+    pub fn chosen(directory: PathBuf) -> Place {
+        Place { directory, is_chosen: true }
+    }
+
+    /// memfd_create(2), which waits for no disk: the first write to each page of a file on one takes milliseconds. Where
+    /// that is refused, this directory.
+    pub fn memory_or(directory: PathBuf) -> Place {
+        Place { directory, is_chosen: false }
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A new file that `use_it` could do something with.
+    ///
+    /// # Errors
+    /// One line that says what is wrong with the directory and how to mend it.
+    pub(crate) fn file<T>(&self, use_it: impl Fn(File) -> io::Result<T>) -> Result<T, String> {
+        if !self.is_chosen
+            && let Ok(done) = anonymous_file().and_then(&use_it)
+        {
+            return Ok(done);
+        }
+        unnamed_file(&self.directory).and_then(use_it).map_err(|error| failure(&self.directory, &error))
+    }
+}
+
+/// A file in memory. If it may be executed is the kernel's to say (`vm.memfd_noexec`).
 pub(crate) fn anonymous_file() -> io::Result<File> {
+    const NAME: &CStr = c"frng";
+    /// Linux 6.3; without it, later kernels mention the program in their log.
+    const MFD_EXEC: libc::c_uint = 0x10;
     // SAFETY: the name is a terminated string.
-    let fd = unsafe { libc::memfd_create(c"frng".as_ptr(), libc::MFD_CLOEXEC) };
+    let create = |flags| unsafe { libc::memfd_create(NAME.as_ptr(), libc::MFD_CLOEXEC | flags) };
+    let mut fd = create(MFD_EXEC);
+    if fd < 0 {
+        fd = create(0);
+    }
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -91,7 +137,7 @@ pub(crate) fn anonymous_file() -> io::Result<File> {
 }
 
 /// The line that says why there is no shared memory, and how to mend it.
-pub(crate) fn failure(directory: &Path, error: &io::Error) -> String {
+fn failure(directory: &Path, error: &io::Error) -> String {
     let mend = match error.raw_os_error() {
         Some(libc::ENOMEM) => "raise the limit on address space (ulimit -v)",
         Some(libc::EFBIG) => "raise the limit on file sizes (ulimit -f)",

@@ -38,8 +38,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Nanoseconds for this many calls, or why one has failed.
+/// Nanoseconds for this many calls, or why one has failed. The first, with which some fake roots connect to their server
+/// or replace the code that issues it, is not among them.
 fn measure(call: fn() -> libc::c_int, times: u64) -> std::io::Result<u128> {
+    call();
     let begin = Instant::now();
     for _ in 0..times {
         if call() < 0 {

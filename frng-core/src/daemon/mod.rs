@@ -30,6 +30,7 @@ pub use join::{Reserved, reserve};
 pub use process::fill_standard_descriptors;
 
 use crate::arch::Abi;
+use crate::memory::Place;
 use crate::state::{StateFile, reason};
 
 /// What an invocation wants of a daemon. One that is running already keeps what it was started with.
@@ -49,8 +50,8 @@ pub struct Options {
     pub flush: bool,
     /// Keep the terminal, the directory and the standard descriptors.
     pub stay: bool,
-    /// Where the trampoline's file is made; an absolute path.
-    pub directory: PathBuf,
+    /// Where the memory shared with the commands is made; an absolute path.
+    pub memory: Place,
 }
 
 /// Name of the socket in the directory of a state file.

@@ -100,7 +100,7 @@ impl Daemon {
         };
         log_panics(&log);
 
-        let mut table = Table::create(&options.directory)?;
+        let mut table = Table::create(&options.memory)?;
         if let Some(state) = state {
             let records = state.load()?;
             state.rehearse()?;
@@ -131,7 +131,7 @@ impl Daemon {
             }
             None => log.info(format_args!("daemon {pid}")),
         }
-        let directory = options.directory.clone();
+        let directory = options.memory.directory().to_owned();
         Ok(Daemon { tracer, table, log, callers, report, directory, sessions })
     }
 

@@ -4,14 +4,13 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::path::Path;
 
 use super::record::{Record, Xattrs};
 use crate::errno::Errno;
 use crate::inode::{InodeId, InodeKey};
 use crate::inside::local::LiesFile;
 use crate::lie::{Kinds, Lie, LieTable};
-use crate::memory::{Mapping, anonymous_file, failure, full_disk, unnamed_file};
+use crate::memory::{Mapping, Place, anonymous_file, full_disk};
 use crate::shared::{Layout, SharedTable, Summary};
 
 /// The lies of a daemon: a [`SharedTable`] and the file it is in.
@@ -24,16 +23,17 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table without lies, in a file in `directory`, which code in tracees can map too. If its disk gets full this
-    /// process goes on with memory of its own.
+    /// A table without lies, in a file that code in tracees can map too. If its disk gets full this process goes on with
+    /// memory of its own.
     ///
     /// # Errors
-    /// One line that says what is wrong with the directory and how to mend it.
-    pub fn create(directory: &Path) -> Result<Table, String> {
-        let failed = |error| failure(directory, &error);
-        let table = Table::with_largest(|| unnamed_file(directory)).map_err(failed)?;
-        full_disk::survive(&table.mapping, &table.file).map_err(failed)?;
-        Ok(table)
+    /// One line that says what is wrong with the place and how to mend it.
+    pub fn create(place: &Place) -> Result<Table, String> {
+        place.file(|file| {
+            let table = Table::with_largest(file)?;
+            full_disk::survive(&table.mapping, &table.file)?;
+            Ok(table)
+        })
     }
 
     /// A table without lies, for this process only.
@@ -41,14 +41,14 @@ impl Table {
     /// # Errors
     /// The kernel's, if there is no memory.
     pub fn anonymous() -> io::Result<Table> {
-        Table::with_largest(anonymous_file)
+        Table::with_largest(anonymous_file()?)
     }
 
     /// The largest table that limits on addresses and file sizes allow.
-    fn with_largest(file: impl Fn() -> io::Result<File>) -> io::Result<Table> {
+    fn with_largest(file: File) -> io::Result<Table> {
         let mut result = Err(io::Error::from_raw_os_error(libc::ENOMEM));
         for layout in [Layout::LARGE, Layout::MEDIUM, Layout::SMALL] {
-            result = file().and_then(|file| Table::with_layout(file, &layout));
+            result = file.try_clone().and_then(|file| Table::with_layout(file, &layout));
             match &result {
                 Err(error) if matches!(error.raw_os_error(), Some(libc::ENOMEM | libc::EFBIG)) => {}
                 _ => break,

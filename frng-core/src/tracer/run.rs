@@ -101,7 +101,7 @@ impl Tracer {
     /// A tracer without tracees, on the thread that will [`run`](Tracer::run) it. Makes the trampoline's file.
     ///
     /// # Errors
-    /// One line that says what is wrong with the directory and how to mend it.
+    /// One line that says what is wrong with the place and how to mend it.
     pub fn new(
         options: &Options,
         table: Rc<Table>,
@@ -111,7 +111,7 @@ impl Tracer {
         stats: Option<Rc<Stats>>,
     ) -> Result<Tracer, String> {
         doorbell::listen_here().map_err(|error| format!("cannot start the daemon: {error}"))?;
-        let Options { abis, agent, ref directory, .. } = *options;
+        let Options { abis, agent, ref memory, .. } = *options;
         let agent = match (agent, abis.first()) {
             (Some(image), Some(abi)) => {
                 Some(Agent::load(image, *abi).map_err(|why| format!("cannot use the agent: {why}"))?)
@@ -119,7 +119,7 @@ impl Tracer {
             _ => None,
         };
         let lies = table.shared_with_agents();
-        let trampoline = Trampoline::new(directory, abis, agent.map(|agent| (agent, lies)))?;
+        let trampoline = Trampoline::new(memory, abis, agent.map(|agent| (agent, lies)))?;
         let every_open = table.kinds().devices > 0;
         let abis = AbiTable::all(abis);
         Ok(Tracer {

@@ -1,6 +1,6 @@
 //! The trampoline: memory that every tracee shares with the daemon.
 //!
-//! One file, made in FAKEROOT_TMPDIR without a name, or unlinked at once. It begins with a part for each ABI: code that
+//! One file without a name. It begins with a part for each ABI: code that
 //! issues a syscall and then stops, and the filter that stops at every open. The rest is slots, writable in tracees and
 //! here, where handlers put paths and where the kernel leaves results. A slot belongs to one handler while it runs.
 
@@ -9,14 +9,13 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 use super::agent::Agent;
 use crate::arch::{Abi, TrampolineLayout};
 use crate::inside::counters::Counters;
 use crate::inside::layout;
 use crate::inside::local::{LIES_OFFSET, LiesFile};
-use crate::memory::{Mapping, OTHER_DIRECTORY, failure, unnamed_file};
+use crate::memory::{Mapping, Place};
 use crate::policy::SCRATCH_LEN;
 use crate::stat::STATX_LEN;
 
@@ -49,35 +48,34 @@ pub struct Trampoline {
 pub struct Slot(u16);
 
 impl Trampoline {
-    /// Makes the file in `directory`. `agent` is for the first ABI, with the table of lies it has to use.
+    /// Makes the file. `agent` is for the first ABI, with the table of lies it has to use.
     ///
     /// # Errors
-    /// One line that says what is wrong with the directory and how to mend it.
+    /// One line that says what is wrong with the place and how to mend it.
     pub fn new(
-        directory: &Path,
+        place: &Place,
         abis: &'static [&'static dyn Abi],
         agent: Option<(Agent, LiesFile)>,
     ) -> Result<Trampoline, String> {
-        let failed = |error: io::Error| failure(directory, &error);
-        let file = unnamed_file(directory).map_err(failed)?;
         let agent_len = agent.as_ref().map_or(0, |(agent, _)| agent.bytes.len());
         let data_offset = CODE_LEN * abis.len() + agent_len;
-        file.set_len((data_offset + DATA_LEN) as u64).map_err(failed)?;
-        for (index, abi) in abis.iter().enumerate() {
-            let begin = if index == 0 { 0 } else { index * CODE_LEN + agent_len };
-            file.write_all_at(abi.trampoline_code(), begin as u64).map_err(failed)?;
-            file.write_all_at(&filter(abis, *abi), (begin + FILTER_OFFSET) as u64).map_err(failed)?;
-        }
-        if let Some((agent, lies)) = &agent {
-            let at = layout::TEMPLATE + LIES_OFFSET as u64;
-            file.write_all_at(zerocopy::IntoBytes::as_bytes(lies), at).map_err(failed)?;
-            file.write_all_at(&agent.bytes, layout::AGENT).map_err(failed)?;
-        }
-        let agent = agent.map(|(agent, _)| agent);
-        check_executable(&file).map_err(|_| {
-            format!("cannot execute from {}: it is mounted noexec; {OTHER_DIRECTORY}", directory.display())
+        let (file, data) = place.file(|file| {
+            file.set_len((data_offset + DATA_LEN) as u64)?;
+            for (index, abi) in abis.iter().enumerate() {
+                let begin = if index == 0 { 0 } else { index * CODE_LEN + agent_len };
+                file.write_all_at(abi.trampoline_code(), begin as u64)?;
+                file.write_all_at(&filter(abis, *abi), (begin + FILTER_OFFSET) as u64)?;
+            }
+            if let Some((agent, lies)) = &agent {
+                let at = layout::TEMPLATE + LIES_OFFSET as u64;
+                file.write_all_at(zerocopy::IntoBytes::as_bytes(lies), at)?;
+                file.write_all_at(&agent.bytes, layout::AGENT)?;
+            }
+            check_executable(&file)?;
+            let data = Mapping::new(&file, DATA_LEN, libc::PROT_READ | libc::PROT_WRITE, data_offset)?;
+            Ok((file, data))
         })?;
-        let data = Mapping::new(&file, DATA_LEN, libc::PROT_READ | libc::PROT_WRITE, data_offset).map_err(failed)?;
+        let agent = agent.map(|(agent, _)| agent);
         // The lowest numbers on top, so that few pages are ever touched.
         let free = (0..COUNTERS.0).rev().collect();
         Ok(Trampoline { file, abis, agent, data, free: RefCell::new(free) })
@@ -206,7 +204,10 @@ fn filter(abis: &[&'static dyn Abi], abi: &dyn Abi) -> Vec<u8> {
     bytes
 }
 
-/// Fails with `EPERM` on a filesystem mounted noexec.
+/// Fails on a filesystem mounted noexec.
 fn check_executable(file: &File) -> io::Result<()> {
-    Mapping::new(file, CODE_LEN, libc::PROT_READ | libc::PROT_EXEC, 0).map(drop)
+    match Mapping::new(file, CODE_LEN, libc::PROT_READ | libc::PROT_EXEC, 0) {
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => Err(io::Error::other("it is mounted noexec")),
+        result => result.map(drop),
+    }
 }
