@@ -14,6 +14,7 @@ use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::panic;
+use std::path::PathBuf;
 
 use frng_core::daemon;
 use frng_core::filter;
@@ -120,8 +121,8 @@ fn execute(run: Run) -> Result<c_int, String> {
 
 /// Where the memory shared with the command is made.
 fn memory() -> Result<Place, String> {
-    let value = |variable| std::env::var_os(variable).filter(|value| !value.is_empty());
-    let absolute = |directory: OsString| {
+    let value = |variable| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let absolute = |directory: PathBuf| {
         std::path::absolute(&directory)
             .map_err(|error| format!("cannot find out what {} means: {error}", directory.display()))
     };

@@ -109,10 +109,10 @@ impl Place {
     /// # Errors
     /// One line that says what is wrong with the directory and how to mend it.
     pub(crate) fn file<T>(&self, use_it: impl Fn(File) -> io::Result<T>) -> Result<T, String> {
-        if !self.is_chosen
-            && let Ok(done) = anonymous_file().and_then(&use_it)
-        {
-            return Ok(done);
+        if !self.is_chosen {
+            if let Ok(done) = anonymous_file().and_then(&use_it) {
+                return Ok(done);
+            }
         }
         unnamed_file(&self.directory).and_then(use_it).map_err(|error| failure(&self.directory, &error))
     }
