@@ -1,4 +1,4 @@
-//! A tree to work on, shaped like a small Debian root: few big files, many small ones, links.
+//! A tree to work on, of the size and shape of a minimal Debian root: few big files, many small ones, links.
 
 use std::fs;
 use std::io;
@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::stage::Stage;
 
 /// Directories with files in them.
-const DIRECTORIES: usize = 300;
+const DIRECTORIES: usize = 1000;
 /// Entries in each.
 const ENTRIES: usize = 10;
 

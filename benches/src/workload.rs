@@ -21,10 +21,10 @@ pub enum Workload {
     Command {
         /// What to show.
         title: &'static str,
-        /// What sh(1) is given; the tree is `tree`.
+        /// What sh(1) is given; the tree is `tree`. What it makes is in `copy`, which is removed afterwards.
         script: &'static str,
-        /// Whether it works on a copy of the tree that must be there before.
-        copy: bool,
+        /// What has to be done before, and is not measured.
+        before: &'static str,
     },
 }
 
@@ -33,26 +33,49 @@ const fn call(title: &'static str, name: &'static str) -> Workload {
 }
 
 const fn command(title: &'static str, script: &'static str) -> Workload {
-    Workload::Command { title, script, copy: false }
+    Workload::Command { title, script, before: "" }
 }
+
+const fn prepared(title: &'static str, before: &'static str, script: &'static str) -> Workload {
+    Workload::Command { title, script, before }
+}
+
+const ARCHIVE: &str = "mkdir copy; test -e tree.tar || tar cf tree.tar tree";
+/// A program with the headers that most have.
+const SOURCE: &str = "mkdir copy; printf '#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\nint main(void) \
+                      { return puts(\"\") < 0; }\n' >copy/main.c";
 
 /// All of them, in the order of the table's rows.
 pub const ALL: &[Workload] = &[
     call("`getuid`", "getuid"),
     call("`stat`", "stat"),
+    call("`stat` of a file with a lie", "stat-lie"),
+    call("`fstat`", "fstat"),
     call("`statx`", "statx"),
     call("`chmod`", "chmod"),
     call("`chown`", "chown"),
     call("`open` for reading and `close`", "open"),
     call("fork and exec of `true`", "spawn"),
     command("start-up: `true`", "exec true"),
-    command("`ls -lR`", "exec ls -lR tree"),
+    command("`ls -lnR`", "exec ls -lnR tree"),
     // Not %u: looking up a name in the user database would cost more than everything else.
     command("`find -printf %U`", "exec find tree -printf %U"),
     command("`tar c`", "tar c tree | cat >/dev/null"),
+    prepared("`tar x`", ARCHIVE, "exec tar xpf tree.tar -C copy"),
     command("`chown -R`", "exec chown -R -h $OWNER tree"),
     command("`cp -a`", "exec cp -a tree copy"),
-    Workload::Command { title: "`rm -rf`", script: "exec rm -rf copy", copy: true },
+    prepared("`rm -rf`", "exec cp -a tree copy", "exec rm -rf copy"),
+    prepared("`mksquashfs`", "exec mkdir copy", "exec mksquashfs tree copy/image -quiet -no-progress"),
+    prepared(
+        "10 compilations with `gcc`",
+        SOURCE,
+        "for n in 0 1 2 3 4 5 6 7 8 9; do gcc -o copy/$n copy/main.c || exit; done",
+    ),
+    prepared(
+        "4 times `tar x` at once",
+        "mkdir copy copy/1 copy/2 copy/3 copy/4; test -e tree.tar || tar cf tree.tar tree",
+        "for n in 1 2 3 4; do tar xpf tree.tar -C copy/$n & done; wait",
+    ),
 ];
 
 impl Workload {
@@ -77,13 +100,13 @@ impl Workload {
                 let nanoseconds = written.trim().parse();
                 nanoseconds.map(Duration::from_nanos).map_err(|_| format!("the worker says: {written}"))
             }
-            Workload::Command { script, copy, .. } => {
+            Workload::Command { script, before, .. } => {
                 make_tree(stage)?;
                 let shell = |script: &str| stage.run(tool, &["sh", "-c", script].map(OsStr::new));
                 let mut sum = Duration::ZERO;
                 for _ in 0..times {
-                    if *copy {
-                        shell("exec cp -a tree copy")?;
+                    if !before.is_empty() {
+                        shell(before)?;
                     }
                     // What was written before must not be written out while this is measured.
                     // SAFETY: a plain call.

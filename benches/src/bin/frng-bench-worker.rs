@@ -64,6 +64,16 @@ fn call(name: &str) -> Option<fn() -> libc::c_int> {
             // SAFETY: the path is terminated, the buffer has its size.
             unsafe { libc::stat(FILE.as_ptr(), stat.as_mut_ptr()) }
         },
+        "stat-lie" => {
+            // SAFETY: the path is terminated. Who is not root cannot, and is not lied to.
+            unsafe { libc::chown(FILE.as_ptr(), 7, 8) };
+            call("stat")?
+        }
+        "fstat" => || {
+            let mut stat = MaybeUninit::<libc::stat>::uninit();
+            // SAFETY: the buffer has its size.
+            unsafe { libc::fstat(libc::STDOUT_FILENO, stat.as_mut_ptr()) }
+        },
         "statx" => || {
             let mut stat = MaybeUninit::<libc::statx>::uninit();
             // SAFETY: as above.
