@@ -21,6 +21,7 @@ pub mod ownership;
 pub mod process;
 pub mod questions;
 pub mod races;
+pub mod reach;
 pub mod scheduling;
 pub mod times;
 pub mod xattr;
@@ -77,6 +78,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         children::CASES,
         process::CASES,
         races::CASES,
+        reach::CASES,
         dropped::CASES,
         exec::CASES,
         creation::CASES,

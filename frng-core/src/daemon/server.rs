@@ -178,6 +178,7 @@ impl Conversation {
                     real_gid: peer.gid(),
                     last_cap: self.last_cap,
                     null_paths: null_paths(),
+                    protected_hardlinks: protected_hardlinks(),
                 };
                 self.attach(reservation, peer.pid(), engine, settings)
             }
@@ -241,6 +242,11 @@ fn null_paths() -> bool {
     let (at, flags) = (libc::AT_FDCWD, libc::AT_EMPTY_PATH);
     // SAFETY: the buffer has the size of a struct statx; the null pointer is what is tried.
     unsafe { libc::syscall(libc::SYS_statx, at, 0, flags, libc::STATX_TYPE, buffer.as_mut_ptr()) == 0 }
+}
+
+/// Whether links to files of others are refused here; yes where the kernel does not tell, as on all distributions.
+fn protected_hardlinks() -> bool {
+    std::fs::read_to_string("/proc/sys/fs/protected_hardlinks").map_or(true, |text| text.trim() != "0")
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub struct Content {
     last_cap: u32,
     null_paths: u32,
     lacks: u32,
-    pad: u32,
+    protected_hardlinks: u32,
     /// Address of [`super::counters::Counters`]; 0 if nothing is to be counted.
     pub counters: u64,
     /// Bytes of the mapping of the table of lies.
@@ -186,6 +186,7 @@ impl Content {
         self.real_gid = settings.real_gid;
         self.last_cap = settings.last_cap;
         self.null_paths = settings.null_paths.into();
+        self.protected_hardlinks = settings.protected_hardlinks.into();
     }
 
     /// The invocation's settings.
@@ -201,6 +202,7 @@ impl Content {
             real_gid: self.real_gid,
             last_cap: self.last_cap,
             null_paths: self.null_paths != 0,
+            protected_hardlinks: self.protected_hardlinks != 0,
         }
     }
 }

@@ -87,6 +87,18 @@ pub(super) async fn allows<T: Tracee>(
     Some(permission.is_allowed())
 }
 
+/// The same by the faked access ACL alone.
+pub(super) fn allows_as_remembered<T: Tracee>(
+    tracee: &T,
+    real: &Statx,
+    mut permission: Permission<'_>,
+) -> Option<bool> {
+    let mut reader = Reader::default();
+    let mut each = |piece: &[u8]| reader.feed(piece, &mut |entry| permission.entry(entry));
+    tracee.lies().xattr(&real.id(), ACCESS, &mut each).ok()?;
+    Some(permission.is_allowed())
+}
+
 /// setxattr of one of the two names. Flags are of no consequence. `fs/posix_acl.c: do_set_acl, vfs_set_acl,
 /// set_posix_acl, posix_acl_update_mode`.
 pub(super) async fn set<T: Tracee>(

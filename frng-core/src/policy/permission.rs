@@ -68,25 +68,44 @@ pub async fn allows<T: Tracee>(
     seen: &Lie,
     want: u32,
 ) -> bool {
+    match by_mode(tracee, who, seen, want) {
+        Ok(allowed) => allowed,
+        Err(mode) => {
+            let in_group = |gid: Option<u32>| is_in(tracee, who, gid.unwrap_or(seen.gid));
+            let permission = Permission::new(want as u16, who.uid, &in_group);
+            acl::allows(tracee, target, real, permission).await.unwrap_or(mode)
+        }
+    }
+}
+
+/// The same without a look at the lists of access rights on disk: nobody is asked.
+pub fn allows_as_remembered<T: Tracee>(tracee: &T, who: &Subject, real: &Statx, seen: &Lie, want: u32) -> bool {
+    match by_mode(tracee, who, seen, want) {
+        Ok(allowed) => allowed,
+        Err(mode) => {
+            let in_group = |gid: Option<u32>| is_in(tracee, who, gid.unwrap_or(seen.gid));
+            let permission = Permission::new(want as u16, who.uid, &in_group);
+            acl::allows_as_remembered(tracee, real, permission).unwrap_or(mode)
+        }
+    }
+}
+
+/// What capabilities and mode say. `Err` has what the mode says if there is no list of access rights, which would decide.
+fn by_mode<T: Tracee>(tracee: &T, who: &Subject, seen: &Lie, want: u32) -> Result<bool, bool> {
     if who.is_capable(seen.mode, want) {
-        return true;
+        return Ok(true);
     }
     let may = |digit: u32| seen.mode >> digit & want == want;
     if who.uid == seen.uid {
-        return may(6);
+        return Ok(may(6));
     }
-    let in_group = |gid: Option<u32>| {
-        let gid = gid.unwrap_or(seen.gid);
-        who.gid == gid || (0..tracee.group_count()).any(|index| tracee.group(index) == Some(gid))
-    };
+    let allowed = may(if is_in(tracee, who, seen.gid) { 3 } else { 0 });
     // A list whose mask is empty says no more than the mode.
-    if seen.mode & 0o070 != 0 {
-        if let Some(allowed) = acl::allows(tracee, target, real, Permission::new(want as u16, who.uid, &in_group)).await
-        {
-            return allowed;
-        }
-    }
-    may(if in_group(None) { 3 } else { 0 })
+    if seen.mode & 0o070 != 0 { Err(allowed) } else { Ok(allowed) }
+}
+
+fn is_in<T: Tracee>(tracee: &T, who: &Subject, gid: u32) -> bool {
+    who.gid == gid || (0..tracee.group_count()).any(|index| tracee.group(index) == Some(gid))
 }
 
 #[cfg(test)]

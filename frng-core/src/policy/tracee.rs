@@ -45,6 +45,8 @@ pub struct Settings {
     pub last_cap: u32,
     /// With `AT_EMPTY_PATH` statx and newfstatat take a null pointer as an empty path (Linux 6.11).
     pub null_paths: bool,
+    /// Links to files of others are refused (protected_hardlinks, proc_sys_fs(5)).
+    pub protected_hardlinks: bool,
 }
 
 /// What is faked of a process as a whole: shared by its threads, copied by fork.
@@ -135,6 +137,12 @@ pub trait Tracee {
     /// The first bytes of a regular file that somebody may execute, without any call in the tracee's name; returns how
     /// many. `None` if it is none, or if the engine cannot tell. The path is as in a call with these `AT_*` flags.
     fn program_head(&self, _dirfd: i32, _path: &[u8], _flags: i32, _head: &mut [u8]) -> Option<usize> {
+        None
+    }
+
+    /// The text of a symbolic link, without any call in the tracee's name; returns its length. `None` if it is none, or if the
+    /// engine cannot tell. The path is relative to `dirfd`, and has no terminator.
+    fn link_text(&self, _dirfd: i32, _path: &[u8], _text: &mut [u8]) -> Option<usize> {
         None
     }
 

@@ -84,6 +84,14 @@ pub fn find(thread: &Thread, dirfd: i32, path: &[u8], flags: i32) -> Option<Owne
     open_path(base.as_ref().map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd), &path, follow, RESOLVE_NO_MAGICLINKS).ok()
 }
 
+/// The text of a symbolic link; see [`crate::policy::Tracee::link_text`].
+pub fn link_text(thread: &Thread, dirfd: i32, path: &[u8], text: &mut [u8]) -> Option<usize> {
+    let link = find(thread, dirfd, path, libc::AT_SYMLINK_NOFOLLOW)?;
+    // SAFETY: the path is a terminated string and `text` has the length given.
+    let len = unsafe { libc::readlinkat(link.as_raw_fd(), c"".as_ptr(), text.as_mut_ptr().cast(), text.len()) };
+    usize::try_from(len).ok()
+}
+
 /// The file behind a descriptor of the tracee, or its working directory.
 fn descriptor(thread: &Thread, file: FileRef) -> Option<Result<Statx, Errno>> {
     let link = link_to(thread, file.dirfd)?;

@@ -36,7 +36,7 @@ use crate::inside::calls;
 use crate::inside::layout::LEAVING;
 use crate::lie::LieTable;
 use crate::log::Log;
-use crate::policy::{Answer, Outcome, PATH_MAX, Process, Schedule, TraceeExt};
+use crate::policy::{Answer, Outcome, PATH_MAX, Process, Schedule, TraceeExt, reach};
 use crate::state::Table;
 use crate::stats::{Stats, Subject};
 
@@ -516,9 +516,10 @@ impl Tracer {
         let origin = Origin { call, abi, number, pc: info.pc, sp: info.sp };
         let counted = call.sys;
         let is_foreign = !std::ptr::eq(abi, thread.home.get());
-        let adds_filter = late_filter && !every_open;
+        let is_restricted = reach::is_restricted(&thread.creds.get());
+        let adds_filter = (late_filter || is_restricted) && !every_open;
         tracked.every_open |= adds_filter;
-        let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if is_foreign || adds_filter {
+        let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if is_foreign || adds_filter || is_restricted {
             Box::pin(async move {
                 if is_foreign {
                     thread.answer_by(abi).await?;
@@ -526,6 +527,7 @@ impl Tracer {
                 if adds_filter {
                     thread.stop_at_every_open().await?;
                 }
+                reach::check(&*thread, &call).await?;
                 table::dispatch(&*thread, &call).await
             })
         } else {

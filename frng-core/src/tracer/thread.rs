@@ -388,6 +388,10 @@ impl Tracee for Thread {
         program::head(self, dirfd, path, flags, head)
     }
 
+    fn link_text(&self, dirfd: i32, path: &[u8], text: &mut [u8]) -> Option<usize> {
+        lookup::link_text(self, dirfd, path, text)
+    }
+
     fn refuses_program(&self, path: &[u8], audit_arch: u32) -> bool {
         program::refuses(self, path, audit_arch)
     }

@@ -10,6 +10,7 @@ use super::ptrace;
 use super::thread::Thread;
 use crate::inside::layout;
 use crate::inside::local::{CONTENT_OFFSET, Content, GROUPS_MAX, GROUPS_OFFSET};
+use crate::policy::reach;
 
 /// Tells the agent that shares this thread's memory what is faked of the thread. If the other threads that share it are
 /// not the same, the agent answers nothing until they are.
@@ -25,7 +26,8 @@ pub fn tell(thread: &Thread) {
     let uniform =
         members.iter().filter(|other| Rc::ptr_eq(&space, &other.space.borrow())).all(|other| same(thread, other));
     let groups = thread.groups.borrow();
-    let usable = uniform && groups.len() <= GROUPS_MAX;
+    // Whoever may be refused something by a path is looked at by the tracer, which has room for that.
+    let usable = uniform && groups.len() <= GROUPS_MAX && !reach::is_restricted(&thread.creds.get());
     space.uniform.set(uniform);
     let mut content = Content::new();
     content.usable = usable.into();

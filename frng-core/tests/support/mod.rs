@@ -55,7 +55,14 @@ impl Fooled {
         let (real_uid, real_gid) = unsafe { (libc::geteuid(), libc::getegid()) };
         Fooled {
             lies: Table::anonymous().expect("a table"),
-            settings: Settings { unknown: UnknownOwner::OwnAsRoot, real_uid, real_gid, last_cap: 40, null_paths: true },
+            settings: Settings {
+                unknown: UnknownOwner::OwnAsRoot,
+                real_uid,
+                real_gid,
+                last_cap: 40,
+                null_paths: true,
+                protected_hardlinks: true,
+            },
             creds: Cell::new(Creds::root(40)),
             groups: RefCell::default(),
             process: Cell::new(Process { umask: 0o022, dumpable: 1 }),

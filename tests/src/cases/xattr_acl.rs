@@ -47,11 +47,12 @@ const MASK: u16 = 0x10;
 const OTHER: u16 = 0x20;
 const NO_ID: u32 = u32::MAX;
 
-const ACCESS: &std::ffi::CStr = c"system.posix_acl_access";
+/// Name of the xattr with the ACL that is checked.
+pub const ACCESS: &std::ffi::CStr = c"system.posix_acl_access";
 const DEFAULT: &std::ffi::CStr = c"system.posix_acl_default";
 
 /// `struct posix_acl_xattr_header` and its entries: tag, permissions, id.
-fn acl(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+pub fn acl(entries: &[(u16, u16, u32)]) -> Vec<u8> {
     let mut blob = 2u32.to_le_bytes().to_vec();
     for &(tag, permissions, id) in entries {
         blob.extend(tag.to_le_bytes());

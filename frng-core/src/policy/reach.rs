@@ -1,0 +1,220 @@
+//! Which files a thread that is not root may reach by their paths, and in which directories it may make, rename and
+//! remove names.
+//!
+//! Looked at before the handler of a call, for threads without the capabilities that make root free of all this; on disk
+//! everything belongs to the real user, whom the kernel refuses nothing. `fs/namei.c`.
+
+use super::permission::{self, EXECUTE, READ, Subject, WRITE};
+use super::walk::{Found, Last, Walked, walk};
+use super::{Tracee, view};
+use crate::call::table::TMPFILE;
+use crate::call::{Arg, Call, FileRef, Sys};
+use crate::creds::{CAP_DAC_OVERRIDE, CAP_FOWNER, Creds};
+use crate::errno::Errno;
+use crate::stat::{S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP};
+
+/// Whether a thread with these credentials may be refused what root may do with any path.
+pub fn is_restricted(creds: &Creds) -> bool {
+    let all = |who: Subject| who.caps & FREE == FREE;
+    !all(Subject::acting(creds)) || !all(Subject::real(creds))
+}
+
+/// Whoever has these may search and change every directory.
+const FREE: u64 = 1 << CAP_DAC_OVERRIDE | 1 << CAP_FOWNER;
+
+/// Refuses what the kernel would refuse because of the directories on the way, of the one that is changed, or of the mode
+/// of what is opened. What the handlers look at themselves (owners, for chmod and the like) is theirs.
+///
+/// # Errors
+/// `EACCES`, `EPERM`.
+pub async fn check<T: Tracee>(tracee: &T, call: &Call) -> Result<(), Errno> {
+    let creds = tracee.creds();
+    if !is_restricted(&creds) {
+        return Ok(());
+    }
+    let row = call.row();
+    if !row.args.iter().any(|arg| matches!(arg, Arg::Path | Arg::Link)) {
+        return Ok(());
+    }
+    let is_access = matches!(call.sys, Sys::Access | Sys::Faccessat | Sys::Faccessat2);
+    let as_real = is_access && call.int(Arg::AtFlags) as i32 & libc::AT_EACCESS == 0;
+    let who = if as_real { Subject::real(&creds) } else { Subject::acting(&creds) };
+    if who.caps & FREE == FREE {
+        return Ok(());
+    }
+    Checker { tracee, who, creds }.check(call).await
+}
+
+struct Checker<'a, T> {
+    tracee: &'a T,
+    who: Subject,
+    creds: Creds,
+}
+
+impl<T: Tracee> Checker<'_, T> {
+    async fn check(&self, call: &Call) -> Result<(), Errno> {
+        match call.sys {
+            Sys::Mkdir | Sys::Mkdirat | Sys::Mknod | Sys::Mknodat | Sys::Symlink | Sys::Symlinkat => {
+                self.create(call.file()).await
+            }
+            Sys::Unlink | Sys::Unlinkat | Sys::Rmdir => {
+                let walked = self.walk(call.file(), Last::Name).await?;
+                walked.map_or(Ok(()), |walked| self.may_delete(&walked))
+            }
+            Sys::Rename | Sys::Renameat | Sys::Renameat2 => self.rename(call).await,
+            Sys::Link | Sys::Linkat => self.link(call).await,
+            Sys::Open | Sys::Openat => self.open(call.file(), call.int(Arg::OpenFlags).into()).await,
+            Sys::Creat => self.open(call.file(), (libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC) as u64).await,
+            Sys::Openat2 => self.openat2(call).await,
+            Sys::Truncate | Sys::Truncate64 => {
+                let target = self.target(call.file(), Last::Followed).await?;
+                match target.filter(|found| found.seen.mode & S_IFMT == S_IFREG) {
+                    Some(found) => self.may(&found, WRITE),
+                    None => Ok(()),
+                }
+            }
+            _ => self.walk(call.file(), Last::with(call.file().flags)).await.map(drop),
+        }
+    }
+
+    async fn walk(&self, file: FileRef, last: Last) -> Result<Option<Walked>, Errno> {
+        walk(self.tracee, &self.who, file, last).await
+    }
+
+    async fn target(&self, file: FileRef, last: Last) -> Result<Option<Found>, Errno> {
+        Ok(self.walk(file, last).await?.and_then(|walked| walked.target))
+    }
+
+    fn may(&self, found: &Found, want: u32) -> Result<(), Errno> {
+        let allowed = permission::allows_as_remembered(self.tracee, &self.who, &found.real, &found.seen, want);
+        if allowed { Ok(()) } else { Err(Errno::EACCES) }
+    }
+
+    /// `may_create`: a new name in a directory.
+    fn may_create(&self, directory: &Found) -> Result<(), Errno> {
+        self.may(directory, WRITE | EXECUTE)
+    }
+
+    /// The new name of a call; one that is there already is the kernel's to refuse.
+    async fn create(&self, file: FileRef) -> Result<(), Errno> {
+        match self.walk(file, Last::Name).await? {
+            Some(Walked { directory: Some(directory), target: None }) => self.may_create(&directory),
+            _ => Ok(()),
+        }
+    }
+
+    /// `may_delete`: a name that is to go.
+    fn may_delete(&self, walked: &Walked) -> Result<(), Errno> {
+        let Walked { directory: Some(directory), target: Some(target) } = walked else { return Ok(()) };
+        self.may(directory, WRITE | EXECUTE)?;
+        let uid = self.creds.uid.fs;
+        let is_sticky = directory.seen.mode & S_ISVTX != 0;
+        let owns_one = uid == target.seen.uid || uid == directory.seen.uid;
+        if is_sticky && !owns_one && !self.creds.has(CAP_FOWNER) { Err(Errno::EPERM) } else { Ok(()) }
+    }
+
+    /// `vfs_rename`.
+    async fn rename(&self, call: &Call) -> Result<(), Errno> {
+        let from = self.walk(call.file(), Last::Name).await?;
+        let to = self.walk(call.destination(), Last::Name).await?;
+        let (Some(from), Some(to)) = (from, to) else { return Ok(()) };
+        let (Some(from_directory), Some(source)) = (from.directory, from.target) else { return Ok(()) };
+        let Some(to_directory) = to.directory else { return Ok(()) };
+        if to.target.is_some_and(|target| target.is(&source)) {
+            // Two names of one inode: nothing is done.
+            return Ok(());
+        }
+        self.may_delete(&from)?;
+        match to.target {
+            Some(_) => self.may_delete(&to)?,
+            None => self.may_create(&to_directory)?,
+        }
+        if from_directory.is(&to_directory) {
+            return Ok(());
+        }
+        // Its `..` changes.
+        if source.is_directory() {
+            self.may(&source, WRITE)?;
+        }
+        const EXCHANGE: u32 = libc::RENAME_EXCHANGE;
+        match to.target {
+            Some(target) if call.int(Arg::Flags) & EXCHANGE != 0 && target.is_directory() => self.may(&target, WRITE),
+            _ => Ok(()),
+        }
+    }
+
+    /// `do_linkat`.
+    async fn link(&self, call: &Call) -> Result<(), Errno> {
+        let follow = call.int(Arg::AtFlags) as i32 & libc::AT_SYMLINK_FOLLOW != 0;
+        let source = self.target(call.file(), if follow { Last::Followed } else { Last::Kept }).await?;
+        let destination = self.walk(call.destination(), Last::Name).await?;
+        let Some(Walked { directory: Some(directory), target: None }) = destination else { return Ok(()) };
+        if let Some(source) = source {
+            self.may_link(&source)?;
+        }
+        self.may_create(&directory)
+    }
+
+    /// `may_linkat`, where protected_hardlinks (proc_sys_fs(5)) is set.
+    fn may_link(&self, source: &Found) -> Result<(), Errno> {
+        if !self.tracee.settings().protected_hardlinks || view::is_owner_or_capable(self.tracee, &source.seen) {
+            return Ok(());
+        }
+        let mode = source.seen.mode;
+        let runs_as_group = mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP;
+        let is_safe = mode & S_IFMT == S_IFREG && mode & S_ISUID == 0 && !runs_as_group;
+        if is_safe && self.may(source, READ | WRITE).is_ok() { Ok(()) } else { Err(Errno::EPERM) }
+    }
+
+    /// `struct open_how` begins with the flags, and ends with how the path is to be resolved: where only the kernel can do
+    /// that, nothing is known.
+    async fn openat2(&self, call: &Call) -> Result<(), Errno> {
+        const RESOLVE_ELSEWHERE: u64 = 0x08 | 0x10;
+        let mut how = [0; 24];
+        if self.tracee.read(call.addr(Arg::OpenHow), &mut how).is_err() {
+            return Ok(());
+        }
+        let word =
+            |at: usize| how.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |word| u64::from_ne_bytes(*word));
+        if word(16) & RESOLVE_ELSEWHERE != 0 { Ok(()) } else { self.open(call.file(), word(0)).await }
+    }
+
+    /// `path_openat, may_open`.
+    async fn open(&self, file: FileRef, flags: u64) -> Result<(), Errno> {
+        let has = |flag: i32| flags & flag as u64 != 0;
+        let creates = has(libc::O_CREAT) && !has(libc::O_PATH);
+        let never_follows = has(libc::O_NOFOLLOW) || creates && has(libc::O_EXCL);
+        let last = if never_follows { Last::Kept } else { Last::Followed };
+        let Some(Walked { directory, target }) = self.walk(file, last).await? else { return Ok(()) };
+        if has(libc::O_PATH) {
+            return Ok(());
+        }
+        let Some(target) = target else {
+            return directory.filter(|_| creates).map_or(Ok(()), |directory| self.may_create(&directory));
+        };
+        if creates && has(libc::O_EXCL) || target.is_directory() && has(libc::O_CREAT) {
+            // EEXIST, EISDIR.
+            return Ok(());
+        }
+        if flags & TMPFILE != 0 {
+            return self.may(&target, WRITE | EXECUTE);
+        }
+        let mut want = match flags & libc::O_ACCMODE as u64 {
+            0 => READ,
+            1 => WRITE,
+            _ => READ | WRITE,
+        };
+        if has(libc::O_TRUNC) {
+            want |= WRITE;
+        }
+        if target.is_directory() && want & WRITE != 0 {
+            // EISDIR.
+            return Ok(());
+        }
+        self.may(&target, want)?;
+        if has(libc::O_NOATIME) && !view::is_owner_or_capable(self.tracee, &target.seen) {
+            return Err(Errno::EPERM);
+        }
+        Ok(())
+    }
+}

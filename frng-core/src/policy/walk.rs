@@ -1,0 +1,282 @@
+//! Following a path component by component, as `fs/namei.c: link_path_walk` does, for threads that may not search every
+//! directory.
+//!
+//! The kernel itself cannot be asked: on disk every directory belongs to the real user, who may search all of them.
+//! What a walk cannot find out it leaves to the kernel, which then says `ENOENT`, `ENOTDIR`, `ELOOP` or whatever it is.
+
+use super::permission::{self, EXECUTE, Subject};
+use super::{PATH_MAX, Tracee, TraceeExt, parent, view};
+use crate::call::FileRef;
+use crate::errno::Errno;
+use crate::lie::Lie;
+use crate::stat::{S_IFDIR, S_IFLNK, S_IFMT, Statx};
+
+/// Symbolic links that a path may lead through (`MAXSYMLINKS`).
+const LINKS_MAX: u32 = 40;
+
+/// An inode that a path has led to: on disk, and as it is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    /// What the kernel tells about it.
+    pub real: Statx,
+    /// What is shown of it.
+    pub seen: Lie,
+}
+
+impl Found {
+    fn new<T: Tracee>(tracee: &T, real: Statx) -> Found {
+        Found { real, seen: view::seen(tracee, &real) }
+    }
+
+    /// Whether it is shown as a directory.
+    pub fn is_directory(&self) -> bool {
+        self.seen.mode & S_IFMT == S_IFDIR
+    }
+
+    /// Whether both are the same inode.
+    pub fn is(&self, other: &Found) -> bool {
+        self.real.id().key() == other.real.id().key()
+    }
+}
+
+/// Where a path has led.
+#[derive(Clone, Copy, Debug)]
+pub struct Walked {
+    /// The directory that the last component is a name in; `None` if that is no name, but `.`, `..`, `/`, nothing, or
+    /// a link of procfs that leads elsewhere.
+    pub directory: Option<Found>,
+    /// What the last component names, if it is there.
+    pub target: Option<Found>,
+}
+
+/// A path that grows and shrinks within `PATH_MAX`.
+struct Text {
+    bytes: [u8; PATH_MAX],
+    len: usize,
+}
+
+impl Text {
+    fn new() -> Text {
+        Text { bytes: [0; PATH_MAX], len: 0 }
+    }
+
+    fn get(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// Appends bytes; `None` if there is no room for them and a terminator.
+    fn push(&mut self, more: &[u8]) -> Option<()> {
+        let end = self.len.checked_add(more.len()).filter(|end| *end < PATH_MAX)?;
+        self.bytes.get_mut(self.len..end)?.copy_from_slice(more);
+        self.len = end;
+        Some(())
+    }
+
+    /// Appends a component.
+    fn join(&mut self, name: &[u8]) -> Option<()> {
+        if self.len > 0 && !self.get().ends_with(b"/") {
+            self.push(b"/")?;
+        }
+        self.push(name)
+    }
+
+    /// Puts bytes before what is there.
+    fn prepend(&mut self, more: &[u8]) -> Option<()> {
+        let end = self.len.checked_add(more.len()).filter(|end| *end < PATH_MAX)?;
+        self.bytes.copy_within(..self.len, more.len());
+        self.bytes.get_mut(..more.len())?.copy_from_slice(more);
+        self.len = end;
+        Some(())
+    }
+
+    /// Takes the first `count` bytes off.
+    fn drop_first(&mut self, count: usize) {
+        let count = count.min(self.len);
+        self.bytes.copy_within(count..self.len, 0);
+        self.len = self.len.saturating_sub(count);
+    }
+}
+
+/// A walk under way.
+struct Walk<'a, T> {
+    tracee: &'a T,
+    who: &'a Subject,
+    dirfd: i32,
+    /// What lies behind: no symbolic link is left in it. Relative to `dirfd`, or absolute.
+    done: Text,
+    /// What is still to be followed.
+    rest: Text,
+    /// Where it stands.
+    at: Found,
+}
+
+/// What is done with a symbolic link that a path ends in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Last {
+    /// It is followed.
+    Followed,
+    /// It is what the path is about, unless a slash is behind it.
+    Kept,
+    /// The name itself is made, moved or removed (`filename_parentat`).
+    Name,
+}
+
+impl Last {
+    /// For a call with these `AT_*` flags.
+    pub const fn with(flags: i32) -> Last {
+        if flags & libc::AT_SYMLINK_NOFOLLOW != 0 { Last::Kept } else { Last::Followed }
+    }
+}
+
+/// Follows the path of `file`, whose flags do not matter, for `who`. `None` if that cannot be told, or leads nowhere, which
+/// the kernel will notice.
+///
+/// # Errors
+/// `EACCES` if a directory on the way may not be searched.
+pub async fn walk<T: Tracee>(tracee: &T, who: &Subject, file: FileRef, last: Last) -> Result<Option<Walked>, Errno> {
+    let mut rest = Text::new();
+    let Ok(path) = tracee.read_cstr(file.path, &mut rest.bytes) else { return Ok(None) };
+    rest.len = path.len();
+    if rest.len == 0 {
+        return Ok(None);
+    }
+    let Some(start) = start(tracee, file.dirfd, rest.get().starts_with(b"/")).await else { return Ok(None) };
+    let mut walk = Walk { tracee, who, dirfd: file.dirfd, done: Text::new(), rest, at: start };
+    if walk.rest.get().starts_with(b"/") && walk.done.push(b"/").is_none() {
+        return Ok(None);
+    }
+    walk.run(last).await
+}
+
+/// The directory where a path begins.
+async fn start<T: Tracee>(tracee: &T, dirfd: i32, is_absolute: bool) -> Option<Found> {
+    let file = if is_absolute {
+        FileRef { dirfd: libc::AT_FDCWD, path: parent::put_path(tracee, b"/\0").ok()?, flags: 0 }
+    } else if dirfd == libc::AT_FDCWD {
+        FileRef { dirfd, path: parent::put_path(tracee, b".\0").ok()?, flags: 0 }
+    } else {
+        FileRef::descriptor(dirfd)
+    };
+    tracee.stat(file).await.ok().map(|real| Found::new(tracee, real))
+}
+
+impl<T: Tracee> Walk<'_, T> {
+    async fn run(&mut self, last: Last) -> Result<Option<Walked>, Errno> {
+        let mut links = 0;
+        loop {
+            let slashes = self.rest.get().iter().take_while(|byte| **byte == b'/').count();
+            self.rest.drop_first(slashes);
+            let len = self.rest.get().iter().take_while(|byte| **byte != b'/').count();
+            if len == 0 {
+                return Ok(Some(Walked { directory: None, target: Some(self.at) }));
+            }
+            if !self.at.is_directory() {
+                return Ok(None);
+            }
+            self.search()?;
+            let behind = self.done.len;
+            let name = self.rest.bytes.get(..len).unwrap_or_default();
+            let is_name = !matches!(name, b"." | b"..");
+            let has_slash = self.rest.len > len;
+            let is_last = self.rest.get().iter().skip(len).all(|byte| *byte == b'/');
+            if self.done.join(name).is_none() {
+                return Ok(None);
+            }
+            self.rest.drop_first(len);
+            let directory = Some(self.at).filter(|_| is_name);
+            let real = match self.stat(libc::AT_SYMLINK_NOFOLLOW).await {
+                Ok(real) => real,
+                Err(Errno::ENOENT) if is_last => return Ok(Some(Walked { directory, target: None })),
+                Err(_) => return Ok(None),
+            };
+            let is_kept = match last {
+                Last::Followed => false,
+                Last::Kept => is_last && !has_slash,
+                Last::Name => is_last,
+            };
+            if real.file_type() != S_IFLNK || is_kept {
+                self.at = Found::new(self.tracee, real);
+                if is_last {
+                    return Ok(Some(Walked { directory, target: Some(self.at) }));
+                }
+                continue;
+            }
+            links += 1;
+            if links > LINKS_MAX {
+                return Ok(None);
+            }
+            if self.is_in_procfs(&real).await {
+                // What it leads to need not have a path.
+                let Ok(real) = self.stat(0).await else { return Ok(None) };
+                self.at = Found::new(self.tracee, real);
+                if is_last {
+                    return Ok(Some(Walked { directory: None, target: Some(self.at) }));
+                }
+                continue;
+            }
+            if self.follow(behind).await.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// # Errors
+    /// `EACCES` if the directory may not be searched.
+    fn search(&self) -> Result<(), Errno> {
+        let allowed = permission::allows_as_remembered(self.tracee, self.who, &self.at.real, &self.at.seen, EXECUTE);
+        if allowed { Ok(()) } else { Err(Errno::EACCES) }
+    }
+
+    async fn stat(&self, flags: i32) -> Result<Statx, Errno> {
+        let mut path = [0; PATH_MAX];
+        path.get_mut(..self.done.len).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(self.done.get());
+        let with_terminator = path.get(..=self.done.len).ok_or(Errno::ENAMETOOLONG)?;
+        let path = parent::put_path(self.tracee, with_terminator)?;
+        self.tracee.stat(FileRef { dirfd: self.dirfd, path, flags: flags | libc::AT_NO_AUTOMOUNT }).await
+    }
+
+    async fn is_in_procfs(&self, real: &Statx) -> bool {
+        let Ok(path) = parent::put_path(self.tracee, b"/proc\0") else { return false };
+        let proc = self.tracee.stat(FileRef { dirfd: libc::AT_FDCWD, path, flags: libc::AT_NO_AUTOMOUNT }).await;
+        proc.is_ok_and(|proc| proc.id().dev == real.id().dev)
+    }
+
+    /// Puts the text of the symbolic link at the end of what lies behind before what is to be followed; `behind` was
+    /// the length before that link.
+    async fn follow(&mut self, behind: usize) -> Option<()> {
+        let mut text = [0; PATH_MAX];
+        let len = self.tracee.link_text(self.dirfd, self.done.get(), &mut text)?;
+        let text = text.get(..len)?;
+        if self.rest.len > 0 && !self.rest.get().starts_with(b"/") {
+            self.rest.prepend(b"/")?;
+        }
+        self.rest.prepend(text)?;
+        self.done.len = behind;
+        if text.starts_with(b"/") {
+            self.done.len = 0;
+            self.done.push(b"/")?;
+            self.at = start(self.tracee, libc::AT_FDCWD, true).await?;
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_grows_at_both_ends_and_keeps_within_its_room() {
+        let mut text = Text::new();
+        text.push(b"/").unwrap();
+        text.join(b"usr").unwrap();
+        text.join(b"bin").unwrap();
+        assert_eq!(text.get(), b"/usr/bin");
+        text.drop_first(4);
+        text.prepend(b"/opt").unwrap();
+        assert_eq!(text.get(), b"/opt/bin");
+        assert_eq!(text.push(&[b'x'; PATH_MAX]), None);
+        assert_eq!(text.prepend(&[b'x'; PATH_MAX - 8]), None);
+        assert_eq!(text.get(), b"/opt/bin");
+    }
+}
