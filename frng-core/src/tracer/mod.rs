@@ -11,6 +11,7 @@ mod cpu;
 mod doorbell;
 mod exec;
 mod flight;
+mod fork;
 mod foundlings;
 mod in_agent;
 mod known;
