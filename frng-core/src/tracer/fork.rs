@@ -5,9 +5,25 @@ use std::rc::Rc;
 use super::flight::Origin;
 use super::lookup;
 use super::ptrace::{self, Gone};
-use super::run::Tracer;
+use super::run::{Tracer, Tracked};
+use super::space::Space;
 use super::thread::Thread;
 use super::told;
+
+/// What a new thread or process has of the one that has made it.
+pub(super) struct Maker {
+    pub(super) thread: Rc<Thread>,
+    /// Its filter stops at every open.
+    pub(super) every_open: bool,
+    /// Its memory has the trampoline.
+    pub(super) ready: bool,
+}
+
+impl Maker {
+    pub(super) fn of(tracked: &Tracked) -> Maker {
+        Maker { thread: Rc::clone(&tracked.thread), every_open: tracked.every_open, ready: tracked.ready }
+    }
+}
 
 impl Tracer {
     /// A tracee tells of a thread or process that it has made.
@@ -16,35 +32,38 @@ impl Tracer {
         // One that was killed may be reaped already.
         if !self.tracked.contains_key(&child) && ptrace::exists(child) {
             let tracked = self.tracked(tid)?;
-            let same_process = ptrace::same_process(tracked.thread.tgid, child);
-            let (thread, every_open, ready) = (Rc::clone(&tracked.thread), tracked.every_open, tracked.ready);
+            let maker = Maker::of(tracked);
             let changed_call = tracked.flight.as_ref().and_then(|flight| flight.origin);
-            self.take_on(child, &thread, same_process, every_open, ready, changed_call);
+            let same_process = ptrace::same_process(maker.thread.tgid, child);
+            let space = Rc::clone(&maker.thread.space.borrow());
+            // If the kernel cannot tell it is taken to be shared.
+            let copied =
+                space.has_agent() && !same_process && ptrace::same_memory(maker.thread.tid, child) == Some(false);
+            let space = if copied { Rc::new(space.copy()) } else { space };
+            self.take_on(child, &maker, same_process, space, changed_call);
         }
         self.resume(tid, 0)
     }
 
-    /// Tracks a new thread that `maker` has made, by a call whose arguments were changed if it is given.
+    /// Tracks a new thread that `maker` has made, with this memory, by a call whose arguments were changed if it is given.
     pub(super) fn take_on(
         &mut self,
         child: i32,
-        maker: &Thread,
+        maker: &Maker,
         same_process: bool,
-        every_open: bool,
-        ready: bool,
+        space: Rc<Space>,
         changed_call: Option<Origin>,
     ) {
-        let mut start = maker.inheritance(same_process);
+        let Maker { thread, every_open, ready } = maker;
+        let mut start = thread.inheritance(same_process);
         start.schedule = start.schedule.of_child();
         if !same_process {
             start.view = lookup::view(child);
         }
-        if start.space.has_agent() && !same_process && !ptrace::same_memory(maker.tid, child) {
-            start.space = Rc::new(start.space.copy());
-        }
-        let renew = !start.space.uniform.get();
-        let tgid = if same_process { maker.tgid } else { child };
-        self.track((child, tgid, maker.tgid), maker.engine, start, maker.home.get(), every_open, ready);
+        let renew = !space.uniform.get();
+        start.space = space;
+        let tgid = if same_process { thread.tgid } else { child };
+        self.track((child, tgid, thread.tgid), thread.engine, start, thread.home.get(), *every_open, *ready);
         if let Some(tracked) = self.tracked.get_mut(&child) {
             if renew {
                 told::tell(&tracked.thread);
@@ -52,8 +71,8 @@ impl Tracer {
             tracked.born_of = changed_call;
         }
         // The order of the two stops is not defined.
-        if let Some(event) = self.early.remove(&child) {
-            self.handle(child, event);
+        if let Some(early) = self.early.remove(&child) {
+            self.handle(child, early.event);
         }
     }
 }

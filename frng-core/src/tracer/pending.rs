@@ -79,12 +79,12 @@ impl Pending {
 
     fn take_all(&mut self, source: &mut impl Source, tracees: usize) {
         loop {
-            let ended = self.queue.iter().filter(|(_, event)| *event == Event::Ended).count();
+            let ended = self.queue.iter().filter(|(_, event)| event.is_end()).count();
             let which = if tracees > ended + 1 { Which::All } else { Which::Stops };
             let Some((tid, event)) = source.poll(which) else { return };
             // A tracee that has stopped has not stopped before, unless another thread has taken its id over by exec:
             // what was told of the former one is void.
-            self.queue.retain(|(other, event)| *other != tid || *event == Event::Ended);
+            self.queue.retain(|(other, event)| *other != tid || event.is_end());
             self.queue.push_back((tid, event));
         }
     }
@@ -93,6 +93,8 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ENDED: Event = Event::Ended { killed: false };
 
     /// Tracees that stop again as soon as they run on, told of as the kernel does: always the first in the list.
     struct Busy {
@@ -175,19 +177,19 @@ mod tests {
 
     #[test]
     fn a_stop_of_a_leader_whose_id_has_been_taken_over_is_dropped() {
-        let events = [(1, Event::Syscall), (2, Event::Ended), (1, Event::Exec)];
+        let events = [(1, Event::Syscall), (2, ENDED), (1, Event::Exec)];
         let mut script = Script(events.into(), Vec::new());
         let mut pending = Pending::default();
-        assert_eq!(pending.next(&mut script, 3).unwrap(), (2, Event::Ended));
+        assert_eq!(pending.next(&mut script, 3).unwrap(), (2, ENDED));
         assert_eq!(pending.next(&mut script, 2).unwrap(), (1, Event::Exec));
     }
 
     #[test]
     fn the_end_of_the_last_tracee_is_left_to_the_kernel() {
-        let events = [(1, Event::Ended), (2, Event::Syscall)];
+        let events = [(1, ENDED), (2, Event::Syscall)];
         let mut script = Script(events.into(), Vec::new());
         let mut pending = Pending::default();
-        assert_eq!(pending.next(&mut script, 2).unwrap(), (1, Event::Ended));
+        assert_eq!(pending.next(&mut script, 2).unwrap(), (1, ENDED));
         assert_eq!(script.1, [Which::Stops, Which::Stops]);
     }
 }

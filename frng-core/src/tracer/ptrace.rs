@@ -253,8 +253,11 @@ pub fn syscall_info(tid: i32) -> Result<SyscallInfo, Gone> {
 /// What a wait has told of one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// It has ended, by exit or signal, and is reaped.
-    Ended,
+    /// It has ended and is reaped.
+    Ended {
+        /// By a signal.
+        killed: bool,
+    },
     /// It is about to end ([`Watch::End`]).
     Ending,
     /// Syscall-enter-stop or syscall-exit-stop.
@@ -274,9 +277,14 @@ pub enum Event {
 }
 
 impl Event {
+    /// Whether it is [`Event::Ended`].
+    pub fn is_end(self) -> bool {
+        matches!(self, Event::Ended { .. })
+    }
+
     fn from_status(status: i32) -> Event {
         if libc::WIFEXITED(status) || libc::WIFSIGNALED(status) {
-            return Event::Ended;
+            return Event::Ended { killed: libc::WIFSIGNALED(status) };
         }
         let signal = libc::WSTOPSIG(status);
         match status >> 16 {
@@ -331,7 +339,11 @@ pub fn poll(which: Which) -> Option<(i32, Event)> {
     // SAFETY: waitid has filled the part of the union that holds id and status, or left it zero.
     let (tid, status) = unsafe { (info.si_pid(), info.si_status()) };
     // A stop as wait(2) would tell it.
-    let event = if is_end(&info) { Event::Ended } else { Event::from_status(status << 8 | 0x7f) };
+    let event = if is_end(&info) {
+        Event::Ended { killed: info.si_code != libc::CLD_EXITED }
+    } else {
+        Event::from_status(status << 8 | 0x7f)
+    };
     (tid != 0).then_some((tid, event))
 }
 
@@ -429,13 +441,15 @@ pub fn write_pieces(tid: i32, pieces: &[(u64, &[u8])]) {
     };
 }
 
-/// Whether two threads share their memory (kcmp(2)). If the kernel cannot tell they are taken to.
-pub fn same_memory(one: i32, other: i32) -> bool {
+/// Whether two threads share their memory (kcmp(2)); `None` if the kernel cannot tell.
+pub fn same_memory(one: i32, other: i32) -> Option<bool> {
     /// `KCMP_VM` (`include/uapi/linux/kcmp.h`).
     const KCMP_VM: i32 = 1;
     // SAFETY: takes no memory.
-    let result = unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_VM, 0, 0) };
-    matches!(result, 0 | -1)
+    match unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_VM, 0, 0) } {
+        -1 => None,
+        order => Some(order == 0),
+    }
 }
 
 /// Copies `len` bytes from each of these addresses of a tracee, one behind the other, up to the first that cannot be read.

@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
 
 use super::abi_table::AbiTable;
 use super::agent::Agent;
@@ -12,7 +14,7 @@ use super::cpu::Follower;
 use super::doorbell;
 use super::exec::{self, Bootstrap};
 use super::flight::{self, Flight, Next, Origin};
-use super::foundlings::{self, Ended};
+use super::foundlings::{self, Early, Ended};
 use super::in_agent::{replace_site, tools};
 use super::known::Programs;
 use super::last_process::{self, Ending};
@@ -39,6 +41,9 @@ use crate::log::Log;
 use crate::policy::{Answer, Outcome, PATH_MAX, Process, Schedule, TraceeExt, reach};
 use crate::state::Table;
 use crate::stats::{Stats, Subject};
+
+/// How long not to wait for a stop, when it may be that none comes.
+const SOON: Duration = Duration::from_millis(5);
 
 /// What a tracee is doing between two stops.
 pub(super) enum Phase {
@@ -82,7 +87,7 @@ pub struct Tracer {
     pub(super) tracked: HashMap<i32, Tracked>,
     pending: Pending,
     /// First stops of threads whose maker has not yet told of them.
-    pub(super) early: HashMap<i32, Event>,
+    pub(super) early: HashMap<i32, Early>,
     /// Tracees that have ended lately.
     pub(super) ended: Ended,
     follower: Follower,
@@ -160,9 +165,12 @@ impl Tracer {
             if self.terminated.is_some() {
                 return self.terminated;
             }
-            let quiet = || self.tracked.is_empty() || ptrace::is_quiet();
-            if !self.early.is_empty() && self.pending.is_empty() && quiet() {
-                self.adopt_foundlings();
+            if !self.early.is_empty() {
+                let quiet = self.pending.is_empty() && (self.tracked.is_empty() || ptrace::is_quiet());
+                if self.adopt_foundlings(quiet) {
+                    thread::sleep(SOON);
+                    continue;
+                }
             }
             // A child of a tracee that has ended may not have stopped yet.
             if self.tracked.is_empty() && !ptrace::anybody_lives() {
@@ -355,20 +363,23 @@ impl Tracer {
     }
 
     pub(super) fn handle(&mut self, tid: i32, event: Event) {
-        if event == Event::Ended {
+        if let Event::Ended { killed } = event {
             self.early.remove(&tid);
             self.ending.forget(tid);
             self.callers.ended(tid);
-            if let Some(mut tracked) = self.remove(tid) {
+            if let Some(tracked) = self.remove(tid) {
+                let space = Rc::clone(&tracked.thread.space.borrow());
                 self.left_space(&tracked.thread);
-                tracked.flight = None;
-                tracked.thread.release_slot();
-                self.ended.push(tracked);
+                if Rc::strong_count(&space) == 1 {
+                    // Nobody has it now but maybe a child that is not known yet, as a copy.
+                    *tracked.thread.space.borrow_mut() = space;
+                }
+                self.remember(tracked, killed);
             }
             return;
         }
         if !self.tracked.contains_key(&tid) && event != Event::Exec {
-            self.early.insert(tid, event);
+            self.early.insert(tid, Early::now(event));
             return;
         }
         self.follower.stopped(tid);
@@ -384,15 +395,22 @@ impl Tracer {
         }
     }
 
+    /// Keeps what is known of a thread that is gone, as it may have made a child that waits.
+    fn remember(&mut self, mut gone: Tracked, killed: bool) {
+        gone.flight = None;
+        gone.thread.release_slot();
+        self.ended.push(gone, killed, !self.early.is_empty());
+    }
+
     fn handle_stop(&mut self, tid: i32, event: Event) -> Result<(), Gone> {
         match event {
-            Event::Ended | Event::Exec | Event::Seccomp | Event::Syscall => {}
+            Event::Ended { .. } | Event::Exec | Event::Seccomp | Event::Syscall => {}
             // Told of a leader that another thread has replaced meanwhile: its exec comes with a later wait.
             _ if ptrace::is_at_exec(tid)? => return Ok(()),
             _ => {}
         }
         match event {
-            Event::Ended => Ok(()),
+            Event::Ended { .. } => Ok(()),
             Event::Ending => self.resume(tid, 0),
             Event::Seccomp | Event::Syscall => self.handle_call(tid),
             Event::Forked => self.handle_fork(tid),
@@ -671,6 +689,9 @@ impl Tracer {
         let former = ptrace::event_message(tid)? as i32;
         if former != tid {
             if let Some(tracked) = self.remove(former) {
+                if let Some(leader) = self.remove(tid) {
+                    self.remember(leader, true);
+                }
                 let tracked = tracked.renamed(tid, &self.world);
                 self.insert(tracked);
             }
@@ -767,7 +788,7 @@ fn subject(event: Event) -> Subject {
         Event::Seccomp | Event::Syscall => Subject::OtherCall,
         Event::Exec => Subject::Exec,
         Event::Forked => Subject::Fork,
-        Event::Ended | Event::Ending => Subject::End,
+        Event::Ended { .. } | Event::Ending => Subject::End,
         Event::GroupStop(_) | Event::Trap | Event::Signal(_) => Subject::Signal,
     }
 }

@@ -72,6 +72,25 @@ impl Space {
         }
     }
 
+    /// A copy made by fork at an unknown time, or of a relative of this space, that a tracee has now. If what is there does
+    /// not continue what is known, no more sites are replaced in it: they would get stubs that are in use.
+    pub fn copy_in(&self, tid: i32, stub_len: u64) -> Space {
+        let copy = self.copy();
+        let read = |address, len: u64| {
+            let mut bytes = vec![0; len as usize];
+            (ptrace::read_memory(tid, address, &mut bytes) == bytes.len()).then_some(bytes)
+        };
+        let is_empty = |bytes: Option<Vec<u8>>| bytes.map(|bytes| bytes.iter().all(|byte| *byte == 0));
+        let (stubs, made) = (copy.stubs.get().unwrap_or_default(), copy.made.get());
+        let begun = made == 0 || is_empty(read(stubs, ENTRY_LEN)) == Some(false);
+        let next = stubs + ENTRY_LEN + made * stub_len;
+        let full = next + stub_len > stubs + STUBS_LEN;
+        if !begun || !full && is_empty(read(next, stub_len)) != Some(true) {
+            copy.made.set(STUBS_LEN);
+        }
+        copy
+    }
+
     /// Whether the agent works here.
     pub fn has_agent(&self) -> bool {
         self.stubs.get().is_some()
