@@ -28,6 +28,16 @@ fn the_state_is_complete_when_the_command_has_ended() {
 }
 
 #[test]
+fn the_state_is_complete_when_a_command_of_a_few_milliseconds_has_ended() {
+    let scratch = Scratch::new();
+    scratch.file("f", "");
+    for owner in 1..100 {
+        scratch.run(&["frng", "-p", "state", "chown", &owner.to_string(), "f"]).good();
+        assert_eq!(state::read(&scratch.path("state")).unwrap()[0].lie.uid, owner);
+    }
+}
+
+#[test]
 fn the_state_is_complete_when_the_last_process_was_killed() {
     let scratch = Scratch::new();
     for round in 1..10 {

@@ -69,7 +69,7 @@ fn a_full_disk_is_told_and_the_state_is_left_elsewhere() {
 #[test]
 fn a_state_whose_name_was_taken_is_left_beside_it() {
     let scratch = Scratch::new();
-    let script = "touch a; chown 5 a; rm state; echo precious > state; sleep 0.2; exit 3";
+    let script = "touch a; chown 5 a; rm state; echo precious > state; exit 3";
     let done = scratch.run(&["frng", "-l", "log", "-p", "state", "sh", "-c", script]);
     assert_eq!((done.status, done.err.lines().count()), (3, 1), "{done:?}");
     let unsaved = scratch.path("state.unsaved");
@@ -89,7 +89,7 @@ fn what_can_be_written_nowhere_is_lost_with_a_word_to_each_caller_and_the_next_o
     scratch.run(&["frng", "-p", "state", "sh", "-c", "touch a; chown 5 a"]).good();
     let before = fs::read(scratch.path("state")).unwrap();
     scratch.wait_for_the_daemon_to_end();
-    let command = start(&scratch, &["-p", "state"], "chown 6 a; sleep 0.2");
+    let command = start(&scratch, &["-p", "state"], "chown 6 a");
     limit(&scratch, "--fsize=10:10");
     fs::write(scratch.path("go"), "").unwrap();
     let done = end(command).unwrap();
@@ -100,6 +100,21 @@ fn what_can_be_written_nowhere_is_lost_with_a_word_to_each_caller_and_the_next_o
     let mut names: Vec<_> = fs::read_dir(scratch.work()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["a", "go", "ready", "state", "state.sock"]);
+}
+
+#[test]
+fn what_is_told_at_the_end_reaches_a_pipe_that_nobody_else_holds() {
+    let scratch = Scratch::new();
+    let line = "frng: cannot write the statistics to /dev/full: No space left on device\n";
+    for engine in ["inline", "seccomp", "ptrace"] {
+        for command in ["true", "sh -c 'kill -KILL $$'", "sh -c 'sleep 0.01 & wait; exit 3'"] {
+            let script = format!("frng --engine {engine} --stats /dev/full {command} 2>&1 | cat");
+            for round in 0..10 {
+                // The shell has a word on its stderr about a command that was killed.
+                assert_eq!(scratch.run(&["sh", "-c", &script]).out, line, "{script}, round {round}");
+            }
+        }
+    }
 }
 
 #[test]

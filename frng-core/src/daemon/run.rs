@@ -108,7 +108,7 @@ impl Daemon {
         }
         let table = Rc::new(table);
         let (sender, orders) = channel();
-        let callers = Callers::default();
+        let callers = Callers::new(state.is_some() || stats_file.is_some());
         let report = stats_file.map(|file| (file, Rc::new(Stats::default())));
         let stats = report.as_ref().map(|(_, stats)| Rc::clone(stats));
         let tracer = Tracer::new(options, table.clone(), log.clone(), orders, callers.clone(), stats)?;

@@ -2,6 +2,10 @@
 //!
 //! The daemon has given up its own stderr. What it has to say when it ends goes to the stderr that each attached command
 //! was started with, as long as that command runs: after that nobody waits for it any more.
+//!
+//! When the state is saved the last command is a zombie, which has closed its stderr: whoever reads from that pipe has seen
+//! its end, if nobody else holds it. So an attached command stops once more before it closes its files, and what it has as
+//! stderr then is held open here until it is reaped. That is not done if there is nothing to say at the end.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -16,32 +20,70 @@ use nix::poll::{PollFd, PollFlags, poll};
 /// Milliseconds to wait for a reader who is behind.
 const PATIENCE: u16 = 1000;
 
-/// The stderr of each attached command that has not ended. Clones are the same.
-#[derive(Clone, Default)]
-pub struct Callers(Rc<RefCell<HashMap<i32, Stderr>>>);
+/// The attached commands that have not ended. Clones are the same.
+#[derive(Clone)]
+pub struct Callers {
+    callers: Rc<RefCell<HashMap<i32, Caller>>>,
+    told_at_end: bool,
+}
+
+/// Whoever waits for an attached command.
+struct Caller {
+    stderr: Stderr,
+    /// The same, opened by the command, which is about to end.
+    held: Option<File>,
+}
 
 impl Callers {
+    /// None. `told_at_end`: they may have to be told something after the last command has ended.
+    pub fn new(told_at_end: bool) -> Callers {
+        Callers { callers: Rc::default(), told_at_end }
+    }
+
+    /// Whether attached commands are to stop before they end.
+    pub fn told_at_end(&self) -> bool {
+        self.told_at_end
+    }
+
     /// A process has been attached that has not executed its command yet.
     pub fn attached(&self, pid: i32) {
         // Without it, it cannot be told.
         if let Ok(stderr) = Stderr::of(pid) {
-            self.0.borrow_mut().insert(pid, stderr);
+            self.callers.borrow_mut().insert(pid, Caller { stderr, held: None });
+        }
+    }
+
+    /// A process, maybe one of these, is about to close its files.
+    pub fn ending(&self, pid: i32) {
+        if let Some(caller) = self.callers.borrow_mut().get_mut(&pid) {
+            let same = |file: &File| identity(file).is_some() && identity(file) == caller.stderr.identity();
+            caller.held = open_file(pid).ok().filter(same);
+        }
+    }
+
+    /// It was a thread only that has ended: the process has executed a program.
+    pub fn lives(&self, pid: i32) {
+        if let Some(caller) = self.callers.borrow_mut().get_mut(&pid) {
+            caller.held = None;
         }
     }
 
     /// A process has ended, maybe one of these.
     pub fn ended(&self, pid: i32) {
-        self.0.borrow_mut().remove(&pid);
+        self.callers.borrow_mut().remove(&pid);
     }
 
     /// Writes `frng: LINE` to each stderr once.
     pub fn tell(&self, line: &str) {
         let line = format!("frng: {line}\n");
         let mut told = HashSet::new();
-        for stderr in self.0.borrow().values() {
+        for Caller { stderr, held } in self.callers.borrow().values() {
             if stderr.identity().is_some_and(|identity| told.insert(identity)) {
                 // If nobody can read it, the next invocation has to do.
-                let _ = stderr.write(line.as_bytes());
+                let _ = match held {
+                    Some(file) => write(file, line.as_bytes()),
+                    None => stderr.write(line.as_bytes()),
+                };
             }
         }
     }
@@ -66,36 +108,44 @@ impl Stderr {
         if (kind.is_fifo() || kind.is_char_device()) && open(&place).is_ok() {
             return Ok(Stderr::Known(place));
         }
-        // SAFETY: takes no memory.
-        let process = owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
-        // SAFETY: takes no memory.
-        let file = owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), libc::STDERR_FILENO, 0) })?;
-        Ok(Stderr::Shared(file.into()))
+        Ok(Stderr::Shared(open_file(pid)?))
     }
 
-    /// Device and inode number: several commands may have the same.
     fn identity(&self) -> Option<(u64, u64)> {
         let (Stderr::Known(file) | Stderr::Shared(file)) = self;
-        let metadata = file.metadata().ok()?;
-        Some((metadata.dev(), metadata.ino()))
+        identity(file)
     }
 
     fn write(&self, line: &[u8]) -> io::Result<()> {
-        let opened;
-        let mut file = match self {
-            Stderr::Known(place) => {
-                opened = open(place)?;
-                &opened
-            }
-            Stderr::Shared(file) => file,
-        };
-        let mut ready = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
-        if poll(&mut ready, PATIENCE)? == 0 {
-            return Err(io::ErrorKind::TimedOut.into());
+        match self {
+            Stderr::Known(place) => write(&open(place)?, line),
+            Stderr::Shared(file) => write(file, line),
         }
-        // A pipe that is ready has room for a line (pipe(7)).
-        file.write_all(line)
     }
+}
+
+/// Device and inode number: several commands may have the same.
+fn identity(file: &File) -> Option<(u64, u64)> {
+    let metadata = file.metadata().ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+fn write(mut file: &File, line: &[u8]) -> io::Result<()> {
+    let mut ready = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
+    if poll(&mut ready, PATIENCE)? == 0 {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    // A pipe that is ready has room for a line (pipe(7)).
+    file.write_all(line)
+}
+
+/// What a process has as stderr now.
+fn open_file(pid: i32) -> io::Result<File> {
+    // SAFETY: takes no memory.
+    let process = owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    // SAFETY: takes no memory.
+    let file = owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), libc::STDERR_FILENO, 0) })?;
+    Ok(file.into())
 }
 
 /// Opens what is behind an `O_PATH` descriptor for writing, without waiting for a reader.

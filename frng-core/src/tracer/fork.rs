@@ -17,11 +17,18 @@ pub(super) struct Maker {
     pub(super) every_open: bool,
     /// Its memory has the trampoline.
     pub(super) ready: bool,
+    /// Its end is watched, which is inherited, but only its own threads' are to be.
+    pub(super) watched: bool,
 }
 
 impl Maker {
     pub(super) fn of(tracked: &Tracked) -> Maker {
-        Maker { thread: Rc::clone(&tracked.thread), every_open: tracked.every_open, ready: tracked.ready }
+        Maker {
+            thread: Rc::clone(&tracked.thread),
+            every_open: tracked.every_open,
+            ready: tracked.ready,
+            watched: tracked.watched,
+        }
     }
 }
 
@@ -54,7 +61,7 @@ impl Tracer {
         space: Rc<Space>,
         changed_call: Option<Origin>,
     ) {
-        let Maker { thread, every_open, ready } = maker;
+        let Maker { thread, every_open, ready, watched } = maker;
         let mut start = thread.inheritance(same_process);
         start.schedule = start.schedule.of_child();
         if !same_process {
@@ -69,6 +76,8 @@ impl Tracer {
                 told::tell(&tracked.thread);
             }
             tracked.born_of = changed_call;
+            tracked.watched = *watched && same_process;
+            tracked.not_to_watch = *watched && !same_process;
         }
         // The order of the two stops is not defined.
         if let Some(early) = self.early.remove(&child) {

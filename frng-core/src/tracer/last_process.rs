@@ -1,8 +1,8 @@
 //! The end of a pid namespace.
 //!
 //! When the first process of a pid namespace ends (a container whose command is frng), the kernel kills all others in it,
-//! the daemon too, before anybody could see the zombie. So that process, and what it starts, stops once more before
-//! its end; then everything else is ended and the state saved.
+//! the daemon too, before anybody could see the zombie. So that process stops once more before its end; then everything else
+//! is ended and the state saved.
 
 use std::collections::HashSet;
 use std::io;
@@ -29,6 +29,7 @@ impl Tracer {
     /// A thread is about to end. If it is the last one of the first process, ends all other tracees and asks `idle`, which
     /// saves the state.
     pub(super) fn handle_ending(&mut self, tid: i32, idle: &mut dyn FnMut() -> bool) {
+        self.callers.ending(tid);
         if self.process_of(tid) == Some(FIRST) {
             self.ending.0.insert(tid);
             if self.threads_of(FIRST).all(|thread| self.ending.0.contains(&thread)) {

@@ -39,6 +39,7 @@ impl fmt::Display for Refusal {
             libc::PTRACE_INTERRUPT => "PTRACE_INTERRUPT",
             libc::PTRACE_GETEVENTMSG => "PTRACE_GETEVENTMSG",
             libc::PTRACE_GETSIGINFO => "PTRACE_GETSIGINFO",
+            libc::PTRACE_SETOPTIONS => "PTRACE_SETOPTIONS",
             libc::PTRACE_GETREGSET => "PTRACE_GETREGSET",
             libc::PTRACE_SETREGSET => "PTRACE_SETREGSET",
             request => return write!(f, "ptrace request {request:#x}: {}", self.errno),
@@ -77,7 +78,7 @@ fn or_gone(result: Result<(), Refusal>) -> Result<(), Gone> {
     result.map_err(|refusal| if refusal.errno == Errno::ESRCH { Gone::Dead } else { Gone::Refused(refusal) })
 }
 
-/// Whether a process and its descendants stop once more when they are about to end.
+/// Whether a process stops once more when it is about to end; so does what it makes, unless that is told [`not_to_watch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Watch {
     /// [`Event::Ending`].
@@ -97,6 +98,11 @@ pub fn seize(tid: i32, watch: Watch) -> io::Result<()> {
     };
     request(libc::PTRACE_SEIZE, tid, 0, options as usize)
         .map_err(|refusal| io::Error::from_raw_os_error(refusal.errno.0))
+}
+
+/// [`Watch::Nothing`] from now on, for a tracee that has inherited another.
+pub fn not_to_watch(tid: i32) -> Result<(), Gone> {
+    or_gone(request(libc::PTRACE_SETOPTIONS, tid, 0, OPTIONS as usize))
 }
 
 /// Lets a tracee run until its next event, delivering `signal` if it is not 0.
@@ -329,13 +335,22 @@ pub enum Which {
     Stops,
 }
 
+impl Which {
+    fn options(self) -> i32 {
+        match self {
+            Which::All => libc::WEXITED | libc::WSTOPPED,
+            Which::Stops => libc::WSTOPPED,
+        }
+    }
+}
+
 /// The next event of any tracee or child, if there is one now.
 pub fn poll(which: Which) -> Option<(i32, Event)> {
-    let options = match which {
-        Which::All => libc::WEXITED | libc::WSTOPPED,
-        Which::Stops => libc::WSTOPPED,
-    };
-    let info = wait_id(options | libc::WNOHANG | libc::__WALL).ok()?;
+    poll_for(Id::Any, which.options())
+}
+
+fn poll_for(id: Id, options: i32) -> Option<(i32, Event)> {
+    let info = wait_id(id, options | libc::WNOHANG | libc::__WALL).ok()?;
     // SAFETY: waitid has filled the part of the union that holds id and status, or left it zero.
     let (tid, status) = unsafe { (info.si_pid(), info.si_status()) };
     // A stop as wait(2) would tell it.
@@ -347,18 +362,30 @@ pub fn poll(which: Which) -> Option<(i32, Event)> {
     (tid != 0).then_some((tid, event))
 }
 
-/// Whether there is any tracee or child of this thread that has not ended.
+/// Whether there is any tracee that has not ended.
 pub fn anybody_lives() -> bool {
-    // Without WEXITED those that have ended do not count.
-    wait_id(libc::WSTOPPED | libc::WNOWAIT | libc::WNOHANG | libc::__WALL | libc::__WNOTHREAD).is_ok()
+    // Without WEXITED those that have ended do not count. Of children that are no tracees there are only those of the
+    // doorbell, which are no clones.
+    wait_id(Id::Any, libc::WSTOPPED | libc::WNOWAIT | libc::WNOHANG | libc::__WCLONE | libc::__WNOTHREAD).is_ok()
 }
 
-fn wait_id(options: i32) -> io::Result<libc::siginfo_t> {
+/// Whom to wait for.
+#[derive(Clone, Copy)]
+enum Id {
+    Any,
+    Only(i32),
+}
+
+fn wait_id(id: Id, options: i32) -> io::Result<libc::siginfo_t> {
+    let (kind, id) = match id {
+        Id::Any => (libc::P_ALL, 0),
+        Id::Only(tid) => (libc::P_PID, tid as libc::id_t),
+    };
     loop {
         // SAFETY: the structure holds integers and addresses; all zeros is a value of it.
         let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
         // SAFETY: `info` is live. It stays zero if there is no event.
-        if unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) } == 0 {
+        if unsafe { libc::waitid(kind, id, &raw mut info, options) } == 0 {
             return Ok(info);
         }
         let error = io::Error::last_os_error();
@@ -372,20 +399,34 @@ fn is_end(info: &libc::siginfo_t) -> bool {
     matches!(info.si_code, libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED)
 }
 
-/// Waits until there is an event and tells whether it is the end of a thread, and of which; the event is
-/// still there for [`wait`].
+/// An event that [`take`] has not taken yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peeked {
+    /// Of whom.
+    pub tid: i32,
+    /// Whether it is the end.
+    pub is_end: bool,
+}
+
+/// Waits for the next event of any tracee or child, and leaves it there.
 ///
 /// # Errors
-/// `ECHILD` if there is none at all.
-pub fn peek_end() -> io::Result<Option<i32>> {
-    let info = wait_id(libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::__WALL)?;
+/// As [`wait`].
+pub fn peek() -> io::Result<Peeked> {
+    let info = wait_id(Id::Any, libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::__WALL)?;
     // SAFETY: waitid has filled the part of the union that holds the process id.
-    Ok(is_end(&info).then(|| unsafe { info.si_pid() }))
+    Ok(Peeked { tid: unsafe { info.si_pid() }, is_end: is_end(&info) })
+}
+
+/// Takes an event, but not the end of somebody who had only stopped: then there is none any more.
+pub fn take(Peeked { tid, is_end }: Peeked) -> Option<Event> {
+    let options = if is_end { libc::WEXITED } else { libc::WSTOPPED };
+    poll_for(Id::Only(tid), options).map(|(_, event)| event)
 }
 
 /// Whether [`wait`] would have to wait.
 pub fn is_quiet() -> bool {
-    let info = wait_id(libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::WNOHANG | libc::__WALL);
+    let info = wait_id(Id::Any, libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::WNOHANG | libc::__WALL);
     // SAFETY: the field is zero if waitid has not filled it.
     info.is_ok_and(|info| unsafe { info.si_pid() } == 0)
 }

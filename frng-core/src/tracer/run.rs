@@ -59,6 +59,13 @@ pub(super) enum Phase {
     Leaving(Box<Leaving>),
 }
 
+/// What a wait has told.
+enum NextEvent {
+    Any((i32, Event)),
+    /// The end of the last tracee, after which the tracer ends.
+    Last((i32, Event)),
+}
+
 /// A tracee and what the tracer knows of it.
 pub(super) struct Tracked {
     pub(super) thread: Rc<Thread>,
@@ -72,6 +79,10 @@ pub(super) struct Tracked {
     closed: Option<u64>,
     /// The call that has made it, if its maker issued it with other arguments than the program's; up to its first stop.
     pub(super) born_of: Option<Origin>,
+    /// Its end is watched: it stops before that.
+    pub(super) watched: bool,
+    /// It has inherited that from its maker, and it is to be changed at its first stop.
+    pub(super) not_to_watch: bool,
     /// Its filter stops at every open.
     pub(super) every_open: bool,
     /// Its memory has the trampoline.
@@ -95,7 +106,7 @@ pub struct Tracer {
     pub(super) ending: Ending,
     /// Filters made from now on stop at every open.
     every_open: bool,
-    callers: Callers,
+    pub(super) callers: Callers,
     stats: Option<Rc<Stats>>,
     terminated: Option<i32>,
     /// What the kernel has refused to do, to tell each once.
@@ -183,28 +194,48 @@ impl Tracer {
                 }
                 continue;
             }
-            let ending = self.tracked.len() == 1
-                && self.pending.is_empty()
-                && matches!(ptrace::peek_end(), Ok(Some(tid)) if self.tracked.contains_key(&tid))
-                && self.early.is_empty()
-                && !ptrace::anybody_lives()
-                && self.asked(idle);
-            match self.next_event() {
-                Ok((tid, event)) => {
-                    self.count(|stats| stats.stopped(subject(event)));
-                    match event {
-                        Event::Ending => self.handle_ending(tid, idle),
-                        _ => self.handle(tid, event),
-                    }
-                    self.count(Stats::resumed);
+            let next = if self.tracked.len() == 1 && self.pending.is_empty() {
+                self.next_with_one_tracee(idle)
+            } else {
+                self.next_event().map(NextEvent::Any)
+            };
+            match next {
+                Ok(NextEvent::Any(event)) => self.meet(event, idle),
+                Ok(NextEvent::Last(event)) => {
+                    self.meet(event, idle);
+                    return None;
                 }
                 // There are orders.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // No child although some are tracked: they were reaped with the process that exec replaced.
                 Err(_) => self.tracked.clear(),
             }
-            if ending {
-                return None;
+        }
+    }
+
+    fn meet(&mut self, (tid, event): (i32, Event), idle: &mut dyn FnMut() -> bool) {
+        self.count(|stats| stats.stopped(subject(event)));
+        match event {
+            Event::Ending => self.handle_ending(tid, idle),
+            _ => self.handle(tid, event),
+        }
+        self.count(Stats::resumed);
+    }
+
+    /// The next event while there is one tracee. Its end is taken off the kernel only after `idle` was asked: until then its
+    /// parent does not see it. So that event is taken that was looked at, and never just the next one.
+    fn next_with_one_tracee(&mut self, idle: &mut dyn FnMut() -> bool) -> io::Result<NextEvent> {
+        loop {
+            let peeked = ptrace::peek()?;
+            let ends = peeked.is_end
+                && self.tracked.contains_key(&peeked.tid)
+                && self.early.is_empty()
+                && !ptrace::anybody_lives()
+                && self.asked(idle);
+            // If not, it has been killed meanwhile.
+            if let Some(event) = ptrace::take(peeked) {
+                let event = (peeked.tid, event);
+                return Ok(if ends { NextEvent::Last(event) } else { NextEvent::Any(event) });
             }
         }
     }
@@ -246,7 +277,8 @@ impl Tracer {
     }
 
     fn attach(&mut self, attach: Attach) {
-        let watch = if attach.pid == last_process::FIRST { Watch::End } else { Watch::Nothing };
+        let watched = attach.pid == last_process::FIRST || self.callers.told_at_end();
+        let watch = if watched { Watch::End } else { Watch::Nothing };
         let result = ptrace::seize(attach.pid, watch).map_err(|error| {
             format!(
                 "cannot trace process {}: {error}; see ptrace(2) and /proc/sys/kernel/yama/ptrace_scope",
@@ -268,6 +300,9 @@ impl Tracer {
             let ids = (attach.pid, attach.pid, 0);
             self.log.info(format_args!("{}: attached, engine {:?}", attach.pid, attach.engine));
             self.track(ids, attach.engine, start, &self.abis[0], self.every_open, false);
+            if let Some(tracked) = self.tracked.get_mut(&attach.pid) {
+                tracked.watched = watched;
+            }
             if attach.engine == Engine::Ptrace {
                 // From its next stop on it stops at calls, so that its exec is seen before it is made.
                 ptrace::interrupt(attach.pid);
@@ -296,6 +331,8 @@ impl Tracer {
             let_through: None,
             closed: None,
             born_of: None,
+            watched: false,
+            not_to_watch: false,
             every_open,
             ready,
         });
@@ -356,10 +393,10 @@ impl Tracer {
             .map(|thread| thread.tid)
     }
 
-    /// Lets a tracee that is about to end do so.
+    /// Lets a tracee that is about to end do so, be it known or not.
     pub(super) fn let_end(&mut self, tid: i32) {
         // If it is gone, so much the better.
-        let _ = self.resume(tid, 0);
+        let _ = ptrace::cont(tid, 0);
     }
 
     pub(super) fn handle(&mut self, tid: i32, event: Event) {
@@ -642,6 +679,9 @@ impl Tracer {
         let late_filter = self.every_open;
         let abis = self.abis;
         let tracked = self.tracked(tid)?;
+        if std::mem::take(&mut tracked.not_to_watch) {
+            ptrace::not_to_watch(tid)?;
+        }
         if let Some(origin) = tracked.born_of.take() {
             flight::show_own_arguments(&tracked.thread, &origin)?;
         }
@@ -697,6 +737,7 @@ impl Tracer {
             }
         }
         self.ending.forget(tid);
+        self.callers.lives(tid);
         let tracked = self.tracked(tid)?;
         tracked.flight = None;
         tracked.done = None;
