@@ -5,6 +5,7 @@
 
 mod abi_table;
 mod agent;
+mod attach;
 mod callers;
 mod closed;
 mod cpu;

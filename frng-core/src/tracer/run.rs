@@ -1,6 +1,5 @@
 //! The wait loop: what each stop of a tracee means, and how it runs on.
 
-use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::rc::Rc;
@@ -14,23 +13,21 @@ use super::cpu::Follower;
 use super::doorbell;
 use super::exec::{self, Bootstrap};
 use super::flight::{self, Flight, Next, Origin};
-use super::foundlings::{self, Early, Ended};
+use super::foundlings::{Early, Ended};
 use super::in_agent::{replace_site, tools};
 use super::known::Programs;
-use super::last_process::{self, Ending};
+use super::last_process::Ending;
 use super::leaving::Leaving;
-use super::lookup;
 use super::orphans::Sweeper;
 use super::pending::{Kernel, Pending};
-use super::ptrace::{self, Event, Gone, Position, Refusal, SyscallInfo, Watch};
+use super::ptrace::{self, Event, Gone, Position, Refusal, SyscallInfo};
 use super::space::Space;
 use super::thread::{Start, Thread, World};
 use super::told;
 use super::trampoline::Trampoline;
-use super::{Attach, Attached, Engine, Order, Orders};
+use super::{Engine, Order, Orders};
 use crate::arch::DONE_NUMBER;
 use crate::call::{Call, Sys, table};
-use crate::creds::Creds;
 use crate::daemon::Options;
 use crate::errno::Errno;
 use crate::filter;
@@ -38,7 +35,7 @@ use crate::inside::calls;
 use crate::inside::layout::LEAVING;
 use crate::lie::LieTable;
 use crate::log::Log;
-use crate::policy::{Answer, Outcome, PATH_MAX, Process, Schedule, TraceeExt, reach};
+use crate::policy::{Answer, Outcome, PATH_MAX, TraceeExt, reach};
 use crate::state::Table;
 use crate::stats::{Stats, Subject};
 
@@ -105,7 +102,7 @@ pub struct Tracer {
     sweeper: Sweeper,
     pub(super) ending: Ending,
     /// Filters made from now on stop at every open.
-    every_open: bool,
+    pub(super) every_open: bool,
     pub(super) callers: Callers,
     stats: Option<Rc<Stats>>,
     terminated: Option<i32>,
@@ -274,43 +271,6 @@ impl Tracer {
             Order::Check => {}
             Order::Terminate(signal) => self.terminated = Some(signal),
         }
-    }
-
-    fn attach(&mut self, attach: Attach) {
-        let watched = attach.pid == last_process::FIRST || self.callers.told_at_end();
-        let watch = if watched { Watch::End } else { Watch::Nothing };
-        let result = ptrace::seize(attach.pid, watch).map_err(|error| {
-            format!(
-                "cannot trace process {}: {error}; see ptrace(2) and /proc/sys/kernel/yama/ptrace_scope",
-                attach.pid
-            )
-        });
-        let result = result.map(|()| {
-            self.callers.attached(attach.pid);
-            let start = Start {
-                creds: Creds::root(attach.settings.last_cap),
-                settings: Rc::new(attach.settings),
-                groups: Rc::from([0]),
-                process: Rc::new(Cell::new(Process { umask: umask_of(attach.pid), dumpable: 1 })),
-                schedule: Schedule::default(),
-                stack: foundlings::stack_of(attach.pid),
-                view: lookup::view(attach.pid),
-                space: Rc::default(),
-            };
-            let ids = (attach.pid, attach.pid, 0);
-            self.log.info(format_args!("{}: attached, engine {:?}", attach.pid, attach.engine));
-            self.track(ids, attach.engine, start, &self.abis[0], self.every_open, false);
-            if let Some(tracked) = self.tracked.get_mut(&attach.pid) {
-                tracked.watched = watched;
-            }
-            if attach.engine == Engine::Ptrace {
-                // From its next stop on it stops at calls, so that its exec is seen before it is made.
-                ptrace::interrupt(attach.pid);
-            }
-            Attached { stop_at_every_open: self.every_open }
-        });
-        // The caller may have died meanwhile; its end is told by the next wait.
-        let _ = attach.reply.send(result);
     }
 
     pub(super) fn track(
@@ -832,11 +792,4 @@ fn subject(event: Event) -> Subject {
         Event::Ended { .. } | Event::Ending => Subject::End,
         Event::GroupStop(_) | Event::Trap | Event::Signal(_) => Subject::Signal,
     }
-}
-
-/// umask(2) of a process; the usual one if it cannot be told.
-fn umask_of(pid: i32) -> u32 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-    line.and_then(|octal| u32::from_str_radix(octal.trim(), 8).ok()).unwrap_or(0o022)
 }

@@ -1,0 +1,60 @@
+//! Taking on the process of an invocation.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use super::foundlings;
+use super::last_process;
+use super::lookup;
+use super::ptrace::{self, Watch};
+use super::run::Tracer;
+use super::thread::Start;
+use super::{Attach, Attached, Engine};
+use crate::creds::Creds;
+use crate::policy::{Process, Schedule};
+
+impl Tracer {
+    pub(super) fn attach(&mut self, attach: Attach) {
+        let watched = attach.pid == last_process::FIRST || self.callers.told_at_end();
+        let watch = if watched { Watch::End } else { Watch::Nothing };
+        let result = ptrace::seize(attach.pid, watch).map_err(|error| {
+            format!(
+                "cannot trace process {}: {error}; see ptrace(2) and /proc/sys/kernel/yama/ptrace_scope",
+                attach.pid
+            )
+        });
+        let result = result.map(|()| {
+            self.callers.attached(attach.pid);
+            let start = Start {
+                creds: Creds::root(attach.settings.last_cap),
+                settings: Rc::new(attach.settings),
+                groups: Rc::from([0]),
+                process: Rc::new(Cell::new(Process { umask: umask_of(attach.pid), dumpable: 1 })),
+                schedule: Schedule::default(),
+                stack: foundlings::stack_of(attach.pid),
+                view: lookup::view(attach.pid),
+                space: Rc::default(),
+            };
+            let ids = (attach.pid, attach.pid, 0);
+            self.log.info(format_args!("{}: attached, engine {:?}", attach.pid, attach.engine));
+            self.track(ids, attach.engine, start, &self.abis[0], self.every_open, false);
+            if let Some(tracked) = self.tracked.get_mut(&attach.pid) {
+                tracked.watched = watched;
+            }
+            if attach.engine == Engine::Ptrace {
+                // From its next stop on it stops at calls, so that its exec is seen before it is made.
+                ptrace::interrupt(attach.pid);
+            }
+            Attached { stop_at_every_open: self.every_open }
+        });
+        // The caller may have died meanwhile; its end is told by the next wait.
+        let _ = attach.reply.send(result);
+    }
+}
+
+/// umask(2) of a process; the usual one if it cannot be told.
+fn umask_of(pid: i32) -> u32 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    line.and_then(|octal| u32::from_str_radix(octal.trim(), 8).ok()).unwrap_or(0o022)
+}
