@@ -19,6 +19,7 @@ mod known;
 mod last_process;
 mod leaving;
 mod lookup;
+mod new_program;
 mod orphans;
 mod pending;
 mod program;

@@ -11,19 +11,17 @@ use super::agent::Agent;
 use super::callers::Callers;
 use super::cpu::Follower;
 use super::doorbell;
-use super::exec::{self, Bootstrap};
+use super::exec::Bootstrap;
 use super::flight::{self, Flight, Next, Origin};
 use super::foundlings::{Early, Ended};
-use super::in_agent::{replace_site, tools};
+use super::in_agent::replace_site;
 use super::known::Programs;
 use super::last_process::Ending;
 use super::leaving::Leaving;
 use super::orphans::Sweeper;
 use super::pending::{Kernel, Pending};
 use super::ptrace::{self, Event, Gone, Position, Refusal, SyscallInfo};
-use super::space::Space;
 use super::thread::{Start, Thread, World};
-use super::told;
 use super::trampoline::Trampoline;
 use super::{Engine, Order, Orders};
 use crate::arch::DONE_NUMBER;
@@ -69,11 +67,11 @@ pub(super) struct Tracked {
     pub(super) phase: Phase,
     pub(super) flight: Option<Flight>,
     /// The result of the trampoline's call, while [`DONE_NUMBER`] has to run to its exit.
-    done: Option<[u64; 2]>,
+    pub(super) done: Option<[u64; 2]>,
     /// A call that is issued once more, to run as it is, and the signals that the program blocks.
-    let_through: Option<(Origin, u64)>,
+    pub(super) let_through: Option<(Origin, u64)>,
     /// Its memory is closed until its first call; its stack begins here.
-    closed: Option<u64>,
+    pub(super) closed: Option<u64>,
     /// The call that has made it, if its maker issued it with other arguments than the program's; up to its first stop.
     pub(super) born_of: Option<Origin>,
     /// Its end is watched: it stops before that.
@@ -89,7 +87,7 @@ pub(super) struct Tracked {
 /// The tracer of a daemon. Must be used on one thread: the kernel ties tracees to it.
 pub struct Tracer {
     pub(super) abis: &'static [AbiTable],
-    world: Rc<World>,
+    pub(super) world: Rc<World>,
     pub(super) log: Log,
     orders: Orders,
     pub(super) tracked: HashMap<i32, Tracked>,
@@ -251,7 +249,7 @@ impl Tracer {
     }
 
     /// Counts something, if somebody wants to know.
-    fn count(&self, what: impl FnOnce(&Stats)) {
+    pub(super) fn count(&self, what: impl FnOnce(&Stats)) {
         if let Some(stats) = &self.stats {
             what(stats);
         }
@@ -298,13 +296,13 @@ impl Tracer {
         });
     }
 
-    fn insert(&mut self, tracked: Tracked) {
+    pub(super) fn insert(&mut self, tracked: Tracked) {
         let tid = tracked.thread.tid;
         self.world.threads.borrow_mut().insert(tid, Rc::downgrade(&tracked.thread));
         self.tracked.insert(tid, tracked);
     }
 
-    fn remove(&mut self, tid: i32) -> Option<Tracked> {
+    pub(super) fn remove(&mut self, tid: i32) -> Option<Tracked> {
         self.world.threads.borrow_mut().remove(&tid);
         self.tracked.remove(&tid)
     }
@@ -393,7 +391,7 @@ impl Tracer {
     }
 
     /// Keeps what is known of a thread that is gone, as it may have made a child that waits.
-    fn remember(&mut self, mut gone: Tracked, killed: bool) {
+    pub(super) fn remember(&mut self, mut gone: Tracked, killed: bool) {
         gone.flight = None;
         gone.thread.release_slot();
         self.ended.push(gone, killed, !self.early.is_empty());
@@ -635,7 +633,7 @@ impl Tracer {
     }
 
     /// The first stop of a new thread, the end of a group-stop, or an interruption.
-    fn handle_trap(&mut self, tid: i32) -> Result<(), Gone> {
+    pub(super) fn handle_trap(&mut self, tid: i32) -> Result<(), Gone> {
         let late_filter = self.every_open;
         let abis = self.abis;
         let tracked = self.tracked(tid)?;
@@ -683,89 +681,6 @@ impl Tracer {
         }
         self.resume(tid, signal)
     }
-
-    fn handle_exec(&mut self, tid: i32) -> Result<(), Gone> {
-        // A thread that is not the leader takes the leader's id over; the others are gone.
-        let former = ptrace::event_message(tid)? as i32;
-        if former != tid {
-            if let Some(tracked) = self.remove(former) {
-                if let Some(leader) = self.remove(tid) {
-                    self.remember(leader, true);
-                }
-                let tracked = tracked.renamed(tid, &self.world);
-                self.insert(tracked);
-            }
-        }
-        self.ending.forget(tid);
-        self.callers.lives(tid);
-        let tracked = self.tracked(tid)?;
-        tracked.flight = None;
-        tracked.done = None;
-        tracked.let_through = None;
-        tracked.ready = false;
-        tracked.closed = None;
-        let thread = Rc::clone(&tracked.thread);
-        self.left_space(&thread);
-        self.prepare(tid, None)
-    }
-
-    /// Has a new program, which has not issued any call, map the trampoline. `stack` is where its stack begins, if it
-    /// has run already.
-    pub(super) fn prepare(&mut self, tid: i32, stack: Option<u64>) -> Result<(), Gone> {
-        let abis = self.abis;
-        let tracked = self.tracked(tid)?;
-        let again = tracked.closed.take().is_some();
-        match exec::prepare(&tracked.thread, abis, stack) {
-            Ok(bootstrap) => {
-                tracked.phase = Phase::Bootstrap(Box::new(bootstrap));
-                self.resume(tid, 0)
-            }
-            Err(exec::Failure::Closed(stack)) if !again => {
-                tracked.closed = Some(stack);
-                self.resume(tid, 0)
-            }
-            Err(error) => self.give_up(tid, error),
-        }
-    }
-
-    fn finish_bootstrap(&mut self, tid: i32, result: u64, stubs: u64) -> Result<(), Gone> {
-        self.count(|stats| stats.about(Subject::Exec));
-        let tracked = self.tracked(tid)?;
-        let Phase::Bootstrap(bootstrap) = std::mem::replace(&mut tracked.phase, Phase::Running) else {
-            return self.resume(tid, 0);
-        };
-        match bootstrap.finish(tid, result) {
-            Ok(()) => {
-                tracked.ready = true;
-                let thread = &tracked.thread;
-                if let Some(known) = bootstrap.known.as_ref().filter(|_| stubs != 0) {
-                    *thread.space.borrow_mut() = Rc::new(Space::new(stubs, Rc::clone(known)));
-                    told::tell(thread);
-                    if let Some(tools) = tools(thread) {
-                        thread.space.borrow().replace_early(tid, tools);
-                    }
-                }
-                self.handle_trap(tid)
-            }
-            Err(error) => self.give_up(tid, error),
-        }
-    }
-
-    /// A program that cannot be fooled must not run unfooled.
-    pub(super) fn give_up(&mut self, tid: i32, error: exec::Failure) -> Result<(), Gone> {
-        match error {
-            exec::Failure::Gone(gone) => return Err(gone),
-            exec::Failure::Closed(_) => {
-                self.log
-                    .error(format_args!("{tid}: killed, because it cannot be fooled: its memory cannot be accessed"));
-            }
-            exec::Failure::Cannot(why) => {
-                self.log.error(format_args!("{tid}: killed, because it cannot be fooled: {why}"));
-            }
-        }
-        ptrace::kill(tid);
-        Err(Gone::Dead)
-    }
 }
 
 impl Tracked {
@@ -775,7 +690,7 @@ impl Tracked {
     }
 
     /// The same tracee under another id.
-    fn renamed(self, tid: i32, world: &Rc<World>) -> Tracked {
+    pub(super) fn renamed(self, tid: i32, world: &Rc<World>) -> Tracked {
         let old = &self.thread;
         let ids = (tid, old.tgid, old.parent);
         let thread = Thread::new(ids, old.engine, old.inheritance(true), Rc::clone(world), old.home.get());
