@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::flight::Origin;
+use super::flight::{self, Origin};
 use super::lookup;
 use super::ptrace::{self, Gone};
 use super::run::{Tracer, Tracked};
@@ -83,5 +83,17 @@ impl Tracer {
         if let Some(early) = self.early.remove(&child) {
             self.handle(child, early.event);
         }
+    }
+
+    /// What there is to do for a new thread when it is seen to have stopped for the first time, before it runs.
+    pub(super) fn see_begin(&mut self, tid: i32) -> Result<(), Gone> {
+        let tracked = self.tracked(tid)?;
+        if std::mem::take(&mut tracked.not_to_watch) {
+            ptrace::not_to_watch(tid)?;
+        }
+        if let Some(origin) = tracked.born_of.take() {
+            flight::show_own_arguments(&tracked.thread, &origin)?;
+        }
+        Ok(())
     }
 }

@@ -17,6 +17,7 @@ mod foundlings;
 mod in_agent;
 mod known;
 mod last_process;
+mod late_filter;
 mod leaving;
 mod lookup;
 mod new_program;

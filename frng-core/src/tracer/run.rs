@@ -12,7 +12,7 @@ use super::callers::Callers;
 use super::cpu::Follower;
 use super::doorbell;
 use super::exec::Bootstrap;
-use super::flight::{self, Flight, Next, Origin};
+use super::flight::{Flight, Next, Origin};
 use super::foundlings::{Early, Ended};
 use super::in_agent::replace_site;
 use super::known::Programs;
@@ -618,46 +618,10 @@ impl Tracer {
         }
     }
 
-    /// Once there are faked devices every open must stop. Threads whose filter does not are interrupted, so
-    /// that they get another one before they run on.
-    fn watch_devices(&mut self) {
-        if self.every_open || self.world.table.kinds().devices == 0 {
-            return;
-        }
-        self.every_open = true;
-        for (tid, tracked) in &self.tracked {
-            if tracked.lacks_filter() {
-                ptrace::interrupt(*tid);
-            }
-        }
-    }
-
     /// The first stop of a new thread, the end of a group-stop, or an interruption.
     pub(super) fn handle_trap(&mut self, tid: i32) -> Result<(), Gone> {
-        let late_filter = self.every_open;
-        let abis = self.abis;
-        let tracked = self.tracked(tid)?;
-        if std::mem::take(&mut tracked.not_to_watch) {
-            ptrace::not_to_watch(tid)?;
-        }
-        if let Some(origin) = tracked.born_of.take() {
-            flight::show_own_arguments(&tracked.thread, &origin)?;
-        }
-        let idle = matches!(tracked.phase, Phase::Running) && tracked.flight.is_none();
-        if late_filter && idle && tracked.lacks_filter() {
-            tracked.every_open = true;
-            let thread = Rc::clone(&tracked.thread);
-            let home = thread.home.get();
-            thread.abi.set(home);
-            let arch = ptrace::syscall_info(tid)?.audit_arch;
-            let interrupted = abis.iter().find(|table| table.abi().audit_arch() == arch).unwrap_or(home);
-            tracked.flight = Some(Flight::outside(
-                interrupted,
-                Box::pin(async move {
-                    thread.stop_at_every_open().await?;
-                    Ok(Answer::Pass)
-                }),
-            ));
+        self.see_begin(tid)?;
+        if self.add_late_filter(tid)? {
             return self.advance(tid);
         }
         self.resume(tid, 0)
@@ -684,11 +648,6 @@ impl Tracer {
 }
 
 impl Tracked {
-    /// Whether its filter lets plain opens through, and another one can be added.
-    fn lacks_filter(&self) -> bool {
-        !self.every_open && self.ready && self.thread.engine.filters()
-    }
-
     /// The same tracee under another id.
     pub(super) fn renamed(self, tid: i32, world: &Rc<World>) -> Tracked {
         let old = &self.thread;

@@ -1,0 +1,59 @@
+//! The filter that stops at every open, which tracees get when the first faked device appears.
+//!
+//! A filter can only be added, by the tracee itself and not in the middle of a call of a handler's.
+
+use std::rc::Rc;
+
+use super::flight::Flight;
+use super::ptrace::{self, Gone};
+use super::run::{Phase, Tracer, Tracked};
+use crate::lie::LieTable;
+use crate::policy::Answer;
+
+impl Tracer {
+    /// Once there are faked devices every open must stop. Threads whose filter does not are interrupted, so
+    /// that they get another one before they run on.
+    pub(super) fn watch_devices(&mut self) {
+        if self.every_open || self.world.table.kinds().devices == 0 {
+            return;
+        }
+        self.every_open = true;
+        for (tid, tracked) in &self.tracked {
+            if tracked.lacks_filter() {
+                ptrace::interrupt(*tid);
+            }
+        }
+    }
+
+    /// Has an interrupted tracee that lacks the filter add it, if it has nothing else to do. Tells whether it does.
+    pub(super) fn add_late_filter(&mut self, tid: i32) -> Result<bool, Gone> {
+        let late_filter = self.every_open;
+        let abis = self.abis;
+        let tracked = self.tracked(tid)?;
+        let idle = matches!(tracked.phase, Phase::Running) && tracked.flight.is_none();
+        if !(late_filter && idle && tracked.lacks_filter()) {
+            return Ok(false);
+        }
+        tracked.every_open = true;
+        let thread = Rc::clone(&tracked.thread);
+        let home = thread.home.get();
+        thread.abi.set(home);
+        let arch = ptrace::syscall_info(tid)?.audit_arch;
+        let interrupted = abis.iter().find(|table| table.abi().audit_arch() == arch).unwrap_or(home);
+        tracked.flight = Some(Flight::outside(
+            interrupted,
+            Box::pin(async move {
+                thread.stop_at_every_open().await?;
+                Ok(Answer::Pass)
+            }),
+        ));
+        Ok(true)
+    }
+}
+
+impl Tracked {
+    /// Whether its filter lets plain opens through, and another one can be added.
+    pub(super) fn lacks_filter(&self) -> bool {
+        !self.every_open && self.ready && self.thread.engine.filters()
+    }
+}
