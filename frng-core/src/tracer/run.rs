@@ -12,28 +12,21 @@ use super::callers::Callers;
 use super::cpu::Follower;
 use super::doorbell;
 use super::exec::Bootstrap;
-use super::flight::{Flight, Next, Origin};
+use super::flight::{Flight, Origin};
 use super::foundlings::{Early, Ended};
-use super::in_agent::replace_site;
 use super::known::Programs;
 use super::last_process::Ending;
 use super::leaving::Leaving;
 use super::orphans::Sweeper;
 use super::pending::{Kernel, Pending};
-use super::ptrace::{self, Event, Gone, Position, Refusal, SyscallInfo};
+use super::ptrace::{self, Event, Gone, Refusal};
 use super::thread::{Start, Thread, World};
 use super::trampoline::Trampoline;
-use super::{Engine, Order, Orders};
-use crate::arch::DONE_NUMBER;
-use crate::call::{Call, Sys, table};
+use super::{Engine, Orders};
 use crate::daemon::Options;
 use crate::errno::Errno;
-use crate::filter;
-use crate::inside::calls;
-use crate::inside::layout::LEAVING;
 use crate::lie::LieTable;
 use crate::log::Log;
-use crate::policy::{Answer, Outcome, PATH_MAX, TraceeExt, reach};
 use crate::state::Table;
 use crate::stats::{Stats, Subject};
 
@@ -89,7 +82,7 @@ pub struct Tracer {
     pub(super) abis: &'static [AbiTable],
     pub(super) world: Rc<World>,
     pub(super) log: Log,
-    orders: Orders,
+    pub(super) orders: Orders,
     pub(super) tracked: HashMap<i32, Tracked>,
     pending: Pending,
     /// First stops of threads whose maker has not yet told of them.
@@ -97,13 +90,13 @@ pub struct Tracer {
     /// Tracees that have ended lately.
     pub(super) ended: Ended,
     follower: Follower,
-    sweeper: Sweeper,
+    pub(super) sweeper: Sweeper,
     pub(super) ending: Ending,
     /// Filters made from now on stop at every open.
     pub(super) every_open: bool,
     pub(super) callers: Callers,
-    stats: Option<Rc<Stats>>,
-    terminated: Option<i32>,
+    pub(super) stats: Option<Rc<Stats>>,
+    pub(super) terminated: Option<i32>,
     /// What the kernel has refused to do, to tell each once.
     refusals: HashSet<Refusal>,
 }
@@ -255,22 +248,6 @@ impl Tracer {
         }
     }
 
-    fn obey_orders(&mut self) {
-        doorbell::noticed();
-        while let Ok(order) = self.orders.try_recv() {
-            self.obey(order);
-        }
-    }
-
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Attach(attach) => self.attach(attach),
-            Order::Dump => self.dump(),
-            Order::Check => {}
-            Order::Terminate(signal) => self.terminated = Some(signal),
-        }
-    }
-
     pub(super) fn track(
         &mut self,
         ids: (i32, i32, i32),
@@ -305,31 +282,6 @@ impl Tracer {
     pub(super) fn remove(&mut self, tid: i32) -> Option<Tracked> {
         self.world.threads.borrow_mut().remove(&tid);
         self.tracked.remove(&tid)
-    }
-
-    /// The list of tracked processes, with their parent and state.
-    fn dump(&mut self) {
-        let mut threads: Vec<_> = self.tracked.values().collect();
-        threads.sort_by_key(|tracked| tracked.thread.tid);
-        self.log.info(format_args!("{} tracees, {} lies", threads.len(), self.world.table.kinds().all));
-        for tracked in threads {
-            let thread = &tracked.thread;
-            let state = match (&tracked.phase, &tracked.flight) {
-                (Phase::Running, None) => "running".to_owned(),
-                (Phase::Bootstrap(_), _) => "starting a program".to_owned(),
-                (Phase::Leaving(_), _) => "about to receive a signal".to_owned(),
-                (_, Some(flight)) => match flight.origin {
-                    Some(origin) => format!("in {}", origin.call.row().name),
-                    None => "prepared for faked devices".to_owned(),
-                },
-                (_, None) => "in a call".to_owned(),
-            };
-            let creds = thread.creds.get();
-            self.log.info(format_args!(
-                "thread {} of process {}, parent {}: euid {} egid {}, {state}",
-                thread.tid, thread.tgid, thread.parent, creds.uid.effective, creds.gid.effective
-            ));
-        }
     }
 
     /// All tracees.
@@ -428,193 +380,6 @@ impl Tracer {
             (Phase::InPlace, _) | (_, Engine::Ptrace) => ptrace::cont_to_syscall(tid, signal),
             _ if tracked.closed.is_some() => ptrace::cont_to_syscall(tid, signal),
             (_, Engine::Seccomp | Engine::Inline) => ptrace::cont(tid, signal),
-        }
-    }
-
-    fn handle_call(&mut self, tid: i32) -> Result<(), Gone> {
-        let info = ptrace::syscall_info(tid)?;
-        let tracked = self.tracked(tid)?;
-        match (&tracked.phase, info.position) {
-            (Phase::Running, Position::Entry { number, args }) if tracked.closed.is_some() => {
-                self.open_memory(tid, &info, number, args)
-            }
-            (Phase::Running, Position::Entry { number, args }) => self.enter(tid, &info, number, args),
-            (Phase::InPlace, Position::Exit { result }) => {
-                if tracked.flight.as_mut().is_none_or(Flight::at_exit) {
-                    tracked.thread.set_reply(Errno::from_raw(tracked.thread.abi.get().abi().result(result)));
-                }
-                self.advance(tid)
-            }
-            (Phase::Injected | Phase::Bootstrap(_), Position::Entry { number, args })
-                if number == u64::from(DONE_NUMBER) =>
-            {
-                if tracked.thread.abi.get().abi().cancels_at_entry() {
-                    self.done(tid, [args[0], args[1]])
-                } else {
-                    tracked.done = Some([args[0], args[1]]);
-                    ptrace::cont_to_syscall(tid, 0)
-                }
-            }
-            (Phase::Leaving(_), Position::Entry { number, args: [LEAVING, ..] })
-                if number == u64::from(DONE_NUMBER) =>
-            {
-                let thread = Rc::clone(&tracked.thread);
-                match &mut tracked.phase {
-                    Phase::Leaving(leaving) => leaving.at_leave(tid, thread.home.get().abi()),
-                    _ => Ok(()),
-                }
-            }
-            (_, Position::Exit { .. }) => match tracked.done.take() {
-                Some(result) => self.done(tid, result),
-                None => self.resume(tid, 0),
-            },
-            // Told of a leader that another thread has replaced meanwhile: its exec comes with a later wait.
-            (_, Position::None) => Ok(()),
-            _ => self.resume(tid, 0),
-        }
-    }
-
-    /// The trampoline, or the code that maps it, has run to its end with this result, and one more of the agent's.
-    fn done(&mut self, tid: i32, [result, more]: [u64; 2]) -> Result<(), Gone> {
-        let tracked = self.tracked(tid)?;
-        let result = tracked.thread.abi.get().abi().result(result);
-        if matches!(tracked.phase, Phase::Bootstrap(_)) {
-            return self.finish_bootstrap(tid, result, more);
-        }
-        tracked.thread.set_reply(Errno::from_raw(result));
-        if let Some(flight) = &mut tracked.flight {
-            flight.at_done();
-        }
-        self.advance(tid)
-    }
-
-    /// A call by the numbers of an ABI that we do not know would run unfaked: it fails with `ENOSYS`, as under a filter.
-    fn refuse_foreign(&mut self, tid: i32) -> Result<(), Gone> {
-        let abi = self.tracked(tid)?.thread.home.get().abi();
-        let mut registers = ptrace::registers(tid)?;
-        abi.settle(&mut registers);
-        abi.set_result(&mut registers, Errno::ENOSYS.to_raw());
-        ptrace::set_registers(tid, abi, &registers)?;
-        self.resume(tid, 0)
-    }
-
-    /// The program has issued a call of its own.
-    fn enter(&mut self, tid: i32, info: &SyscallInfo, number: u64, args: [u64; 6]) -> Result<(), Gone> {
-        let Some(abi) = self.abis.iter().find(|table| table.abi().audit_arch() == info.audit_arch) else {
-            return self.refuse_foreign(tid);
-        };
-        let late_filter = self.every_open;
-        let tracked = self.tracked(tid)?;
-        if let Some((again, mask)) = tracked.let_through.take() {
-            ptrace::set_signal_mask(tid, mask)?;
-            if again.is_again(number, info.pc, info.sp) {
-                self.count(|stats| stats.about(Subject::Call(again.call.sys)));
-                return self.resume(tid, 0);
-            }
-        }
-        let Some(sys) = abi.sys(number) else {
-            return if filter::is_of_variant(number) { self.refuse_foreign(tid) } else { self.resume(tid, 0) };
-        };
-        let call = Call { sys, args: args.map(|arg| abi.abi().argument(arg)) };
-        let every_open = tracked.every_open || tracked.thread.engine == Engine::Ptrace;
-        // The invocation's own exec needs no trampoline.
-        let ready = tracked.ready || matches!(sys, Sys::Execve | Sys::Execveat);
-        if !ready || !call.stops(every_open) {
-            return self.resume(tid, 0);
-        }
-        tracked.thread.abi.set(abi);
-        let thread = Rc::clone(&tracked.thread);
-        let asks_agent = thread.engine == Engine::Inline && calls::answers(&call);
-        let met = asks_agent.then(|| replace_site(&thread, info.pc, number as u32)).flatten();
-        let origin = Origin { call, abi, number, pc: info.pc, sp: info.sp };
-        let counted = call.sys;
-        let is_foreign = !std::ptr::eq(abi, thread.home.get());
-        let is_restricted = reach::is_restricted(&thread.creds.get());
-        let adds_filter = (late_filter || is_restricted) && !every_open;
-        tracked.every_open |= adds_filter;
-        let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if is_foreign || adds_filter || is_restricted {
-            Box::pin(async move {
-                if is_foreign {
-                    thread.answer_by(abi).await?;
-                }
-                if adds_filter {
-                    thread.stop_at_every_open().await?;
-                }
-                reach::check(&*thread, &call).await?;
-                table::dispatch(&*thread, &call).await
-            })
-        } else {
-            Box::pin(async move { table::dispatch(&*thread, &call).await })
-        };
-        tracked.flight = Some(Flight::of_call(origin, future));
-        self.count(|stats| {
-            stats.entered(counted);
-            if let Some(replaced) = met {
-                stats.met_site(counted, replaced);
-            }
-        });
-        self.advance(tid)
-    }
-
-    /// Runs a tracee's handler on until it waits or ends, then the tracee.
-    pub(super) fn advance(&mut self, tid: i32) -> Result<(), Gone> {
-        let stats = self.stats.clone();
-        let tracked = self.tracked(tid)?;
-        let Some(flight) = &mut tracked.flight else {
-            tracked.phase = Phase::Running;
-            return self.resume(tid, 0);
-        };
-        if let (Some(origin), Some(stats)) = (flight.origin, &stats) {
-            stats.about(Subject::Call(origin.call.sys));
-        }
-        match flight.advance(&tracked.thread)? {
-            Next::InPlace | Next::Cancelled => tracked.phase = Phase::InPlace,
-            Next::Injected => tracked.phase = Phase::Injected,
-            next @ (Next::Finished(_) | Next::FinishedAgain(_)) => {
-                let flight = tracked.flight.take();
-                tracked.phase = Phase::Running;
-                if let (Next::FinishedAgain(mask), Some(stack)) = (next, tracked.closed) {
-                    return self.prepare_opened(tid, mask, stack);
-                }
-                let origin = flight.and_then(|flight| flight.origin);
-                if let (Some(origin), Some(stats)) = (origin, &stats) {
-                    let outcome = if let Next::Finished(outcome) = next { outcome } else { Ok(Answer::Pass) };
-                    stats.answered(origin.call.sys, outcome);
-                }
-                if let (Next::FinishedAgain(mask), Some(origin)) = (next, origin) {
-                    tracked.let_through = Some((origin, mask));
-                }
-                let thread = Rc::clone(&tracked.thread);
-                if let (Some(origin), Next::Finished(outcome)) = (origin, next) {
-                    self.log_call(&thread, &origin.call, outcome);
-                }
-                self.watch_devices();
-                if self.every_open && self.tracked(tid)?.lacks_filter() {
-                    // It was interrupted while the handler had a call under way, when a filter could not be added.
-                    ptrace::interrupt(tid);
-                }
-                let leaders = self.tracked.values().map(|tracked| tracked.thread.tgid);
-                self.sweeper.sweep(&self.world.table, leaders);
-            }
-        }
-        self.resume(tid, 0)
-    }
-
-    /// One line a call, only made if it is wanted.
-    fn log_call(&self, thread: &Thread, call: &Call, outcome: Outcome) {
-        if !self.log.debug_enabled() {
-            return;
-        }
-        let text = |address| {
-            let mut buffer = [0; PATH_MAX];
-            let bytes = thread.read_cstr(address, &mut buffer).ok()?;
-            Some(String::from_utf8_lossy(bytes).into_owned())
-        };
-        let call = call.display(text);
-        match outcome {
-            Ok(Answer::Pass) => self.log.debug(format_args!("{}: {call} is left to the kernel", thread.tid)),
-            Ok(Answer::Value(value)) => self.log.debug(format_args!("{}: {call} = {value}", thread.tid)),
-            Err(errno) => self.log.debug(format_args!("{}: {call} = {errno}", thread.tid)),
         }
     }
 
