@@ -5,10 +5,11 @@ use std::rc::Rc;
 use super::flight::{self, Origin};
 use super::lookup;
 use super::ptrace::{self, Gone};
-use super::run::{Tracer, Tracked};
+use super::run::Tracer;
 use super::space::Space;
 use super::thread::Thread;
 use super::told;
+use super::tracked::Tracked;
 
 /// What a new thread or process has of the one that has made it.
 pub(super) struct Maker {

@@ -29,8 +29,9 @@ use std::time::{Duration, Instant};
 use super::doorbell;
 use super::fork::Maker;
 use super::ptrace::{self, Event};
-use super::run::{Tracer, Tracked};
+use super::run::Tracer;
 use super::space::Space;
+use super::tracked::Tracked;
 
 /// How many ended tracees are remembered if no child waits. Only those that end while a stop of theirs is still on its way
 /// matter.

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use super::exec;
 use super::leaving::{self, Leaving, Place};
 use super::ptrace::{self, Gone};
-use super::run::{Phase, Tracer};
+use super::run::Tracer;
 use super::space::Tools;
 use super::thread::Thread;
 use super::told;
+use super::tracked::Phase;
 
 impl Tracer {
     /// A thread no longer shares its memory: those that are left may be alike now.

@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use super::flight::Flight;
 use super::ptrace::{self, Gone};
-use super::run::{Phase, Tracer, Tracked};
+use super::run::Tracer;
+use super::tracked::{Phase, Tracked};
 use crate::lie::LieTable;
 use crate::policy::Answer;
 

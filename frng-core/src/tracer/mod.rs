@@ -31,6 +31,7 @@ mod run;
 mod space;
 mod thread;
 mod told;
+mod tracked;
 mod trampoline;
 
 use std::sync::mpsc::{Receiver, Sender};

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use super::exec;
 use super::in_agent::tools;
 use super::ptrace::{self, Gone};
-use super::run::{Phase, Tracer};
+use super::run::Tracer;
 use super::space::Space;
 use super::told;
+use super::tracked::Phase;
 use crate::stats::Subject;
 
 impl Tracer {

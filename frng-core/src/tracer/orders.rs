@@ -2,7 +2,8 @@
 
 use super::Order;
 use super::doorbell;
-use super::run::{Phase, Tracer};
+use super::run::Tracer;
+use super::tracked::Phase;
 use crate::lie::LieTable;
 
 impl Tracer {

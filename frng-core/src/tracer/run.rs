@@ -11,16 +11,14 @@ use super::agent::Agent;
 use super::callers::Callers;
 use super::cpu::Follower;
 use super::doorbell;
-use super::exec::Bootstrap;
-use super::flight::{Flight, Origin};
 use super::foundlings::{Early, Ended};
 use super::known::Programs;
 use super::last_process::Ending;
-use super::leaving::Leaving;
 use super::orphans::Sweeper;
 use super::pending::{Kernel, Pending};
 use super::ptrace::{self, Event, Gone, Refusal};
 use super::thread::{Start, Thread, World};
+use super::tracked::{Phase, Tracked};
 use super::trampoline::Trampoline;
 use super::{Engine, Orders};
 use crate::daemon::Options;
@@ -33,48 +31,11 @@ use crate::stats::{Stats, Subject};
 /// How long not to wait for a stop, when it may be that none comes.
 const SOON: Duration = Duration::from_millis(5);
 
-/// What a tracee is doing between two stops.
-pub(super) enum Phase {
-    /// Its own business.
-    Running,
-    /// A call of its handler in place of its own.
-    InPlace,
-    /// A call of its handler through the trampoline.
-    Injected,
-    /// The code that maps the trampoline into a new program.
-    Bootstrap(Box<Bootstrap>),
-    /// Out of the agent, to receive a signal.
-    Leaving(Box<Leaving>),
-}
-
 /// What a wait has told.
 enum NextEvent {
     Any((i32, Event)),
     /// The end of the last tracee, after which the tracer ends.
     Last((i32, Event)),
-}
-
-/// A tracee and what the tracer knows of it.
-pub(super) struct Tracked {
-    pub(super) thread: Rc<Thread>,
-    pub(super) phase: Phase,
-    pub(super) flight: Option<Flight>,
-    /// The result of the trampoline's call, while [`DONE_NUMBER`] has to run to its exit.
-    pub(super) done: Option<[u64; 2]>,
-    /// A call that is issued once more, to run as it is, and the signals that the program blocks.
-    pub(super) let_through: Option<(Origin, u64)>,
-    /// Its memory is closed until its first call; its stack begins here.
-    pub(super) closed: Option<u64>,
-    /// The call that has made it, if its maker issued it with other arguments than the program's; up to its first stop.
-    pub(super) born_of: Option<Origin>,
-    /// Its end is watched: it stops before that.
-    pub(super) watched: bool,
-    /// It has inherited that from its maker, and it is to be changed at its first stop.
-    pub(super) not_to_watch: bool,
-    /// Its filter stops at every open.
-    pub(super) every_open: bool,
-    /// Its memory has the trampoline.
-    pub(super) ready: bool,
 }
 
 /// The tracer of a daemon. Must be used on one thread: the kernel ties tracees to it.
@@ -409,16 +370,6 @@ impl Tracer {
             return self.signal_with_agent(tid, signal);
         }
         self.resume(tid, signal)
-    }
-}
-
-impl Tracked {
-    /// The same tracee under another id.
-    pub(super) fn renamed(self, tid: i32, world: &Rc<World>) -> Tracked {
-        let old = &self.thread;
-        let ids = (tid, old.tgid, old.parent);
-        let thread = Thread::new(ids, old.engine, old.inheritance(true), Rc::clone(world), old.home.get());
-        Tracked { thread: Rc::new(thread), phase: Phase::Running, flight: None, done: None, ..self }
     }
 }
 

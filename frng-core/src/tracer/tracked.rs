@@ -1,0 +1,55 @@
+//! What the tracer knows of a tracee besides what its handlers see.
+
+use std::rc::Rc;
+
+use super::exec::Bootstrap;
+use super::flight::{Flight, Origin};
+use super::leaving::Leaving;
+use super::thread::{Thread, World};
+
+/// What a tracee is doing between two stops.
+pub(super) enum Phase {
+    /// Its own business.
+    Running,
+    /// A call of its handler in place of its own.
+    InPlace,
+    /// A call of its handler through the trampoline.
+    Injected,
+    /// The code that maps the trampoline into a new program.
+    Bootstrap(Box<Bootstrap>),
+    /// Out of the agent, to receive a signal.
+    Leaving(Box<Leaving>),
+}
+
+/// A tracee and what the tracer knows of it.
+pub(super) struct Tracked {
+    pub(super) thread: Rc<Thread>,
+    pub(super) phase: Phase,
+    pub(super) flight: Option<Flight>,
+    /// The result of the trampoline's call, while [`DONE_NUMBER`] has to run to its exit.
+    pub(super) done: Option<[u64; 2]>,
+    /// A call that is issued once more, to run as it is, and the signals that the program blocks.
+    pub(super) let_through: Option<(Origin, u64)>,
+    /// Its memory is closed until its first call; its stack begins here.
+    pub(super) closed: Option<u64>,
+    /// The call that has made it, if its maker issued it with other arguments than the program's; up to its first stop.
+    pub(super) born_of: Option<Origin>,
+    /// Its end is watched: it stops before that.
+    pub(super) watched: bool,
+    /// It has inherited that from its maker, and it is to be changed at its first stop.
+    pub(super) not_to_watch: bool,
+    /// Its filter stops at every open.
+    pub(super) every_open: bool,
+    /// Its memory has the trampoline.
+    pub(super) ready: bool,
+}
+
+impl Tracked {
+    /// The same tracee under another id.
+    pub(super) fn renamed(self, tid: i32, world: &Rc<World>) -> Tracked {
+        let old = &self.thread;
+        let ids = (tid, old.tgid, old.parent);
+        let thread = Thread::new(ids, old.engine, old.inheritance(true), Rc::clone(world), old.home.get());
+        Tracked { thread: Rc::new(thread), phase: Phase::Running, flight: None, done: None, ..self }
+    }
+}
