@@ -19,7 +19,7 @@
 //! long before if other threads of the process take their time. So a child waits while any tracee that may have made it is on
 //! its way out. What is found out about the child and then about the tracees holds only in this order, as the maker may end
 //! at any moment. None of the ended is forgotten while a child waits. And the daemon does not end meanwhile, as the child
-//! lives, stopped or not ([`ptrace::anybody_lives`]).
+//! lives, stopped or not ([`wait::anybody_lives`]).
 
 use std::collections::VecDeque;
 use std::fs;
@@ -28,10 +28,11 @@ use std::time::{Duration, Instant};
 
 use super::doorbell;
 use super::fork::Maker;
-use super::ptrace::{self, Event};
+use super::ptrace;
 use super::run::Tracer;
 use super::space::Space;
 use super::tracked::Tracked;
+use super::wait::Event;
 
 /// How many ended tracees are remembered if no child waits. Only those that end while a stop of theirs is still on its way
 /// matter.

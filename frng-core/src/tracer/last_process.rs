@@ -8,8 +8,9 @@ use std::collections::HashSet;
 use std::io;
 
 use super::doorbell;
-use super::ptrace::{self, Event};
+use super::ptrace;
 use super::run::Tracer;
+use super::wait::Event;
 
 /// The process whose end is the namespace's.
 pub const FIRST: i32 = 1;

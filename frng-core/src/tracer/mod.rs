@@ -33,6 +33,7 @@ mod thread;
 mod told;
 mod tracked;
 mod trampoline;
+mod wait;
 
 use std::sync::mpsc::{Receiver, Sender};
 

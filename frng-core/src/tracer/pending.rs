@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use super::ptrace::{self, Event, Which};
+use super::wait::{self, Event, Which};
 
 /// The most stops that may pass between two looks at who else has stopped.
 const SELDOM: u32 = 16;
@@ -29,11 +29,11 @@ pub struct Kernel;
 
 impl Source for Kernel {
     fn wait(&mut self) -> io::Result<(i32, Event)> {
-        ptrace::wait()
+        wait::wait()
     }
 
     fn poll(&mut self, which: Which) -> Option<(i32, Event)> {
-        ptrace::poll(which)
+        wait::poll(which)
     }
 }
 

@@ -16,10 +16,11 @@ use super::known::Programs;
 use super::last_process::Ending;
 use super::orphans::Sweeper;
 use super::pending::{Kernel, Pending};
-use super::ptrace::{self, Event, Gone, Refusal};
+use super::ptrace::{self, Gone, Refusal};
 use super::thread::{Start, Thread, World};
 use super::tracked::{Phase, Tracked};
 use super::trampoline::Trampoline;
+use super::wait::{self, Event};
 use super::{Engine, Orders};
 use crate::daemon::Options;
 use crate::errno::Errno;
@@ -126,14 +127,14 @@ impl Tracer {
                 return self.terminated;
             }
             if !self.early.is_empty() {
-                let quiet = self.pending.is_empty() && (self.tracked.is_empty() || ptrace::is_quiet());
+                let quiet = self.pending.is_empty() && (self.tracked.is_empty() || wait::is_quiet());
                 if self.adopt_foundlings(quiet) {
                     thread::sleep(SOON);
                     continue;
                 }
             }
             // A child of a tracee that has ended may not have stopped yet.
-            if self.tracked.is_empty() && !ptrace::anybody_lives() {
+            if self.tracked.is_empty() && !wait::anybody_lives() {
                 if self.asked(idle) {
                     return None;
                 }
@@ -175,14 +176,14 @@ impl Tracer {
     /// parent does not see it. So that event is taken that was looked at, and never just the next one.
     fn next_with_one_tracee(&mut self, idle: &mut dyn FnMut() -> bool) -> io::Result<NextEvent> {
         loop {
-            let peeked = ptrace::peek()?;
+            let peeked = wait::peek()?;
             let ends = peeked.is_end
                 && self.tracked.contains_key(&peeked.tid)
                 && self.early.is_empty()
-                && !ptrace::anybody_lives()
+                && !wait::anybody_lives()
                 && self.asked(idle);
             // If not, it has been killed meanwhile.
-            if let Some(event) = ptrace::take(peeked) {
+            if let Some(event) = wait::take(peeked) {
                 let event = (peeked.tid, event);
                 return Ok(if ends { NextEvent::Last(event) } else { NextEvent::Any(event) });
             }
