@@ -1,7 +1,10 @@
 //! The tracer: lets tracees run from stop to stop and runs their handlers.
 //!
 //! [`Tracer::run`] waits for the next stop of any tracee and lets it run on; `flight` holds a handler that waits for
-//! one; `exec` prepares a program that has just been loaded; `thread` is what a handler sees of its tracee.
+//! one; `thread` is what a handler sees of its tracee, `tracked` what the tracer knows besides.
+//!
+//! What stops mean: `calls` (calls and their handlers), `fork` and `foundlings` (new threads and processes), `new_program`
+//! and `exec` (a program that has just been loaded), `in_agent` and `leaving` (signals), `last_process` (before an end).
 
 mod abi_table;
 mod agent;
