@@ -20,6 +20,7 @@ use super::leaving::Leaving;
 use super::lookup;
 use super::orphans::Sweeper;
 use super::pending::{Kernel, Pending};
+use super::root::Rooted;
 use super::ptrace::{self, Event, Gone, Position, Refusal, SyscallInfo, Watch};
 use super::space::Space;
 use super::thread::{Start, Thread, World};
@@ -27,7 +28,7 @@ use super::told;
 use super::trampoline::Trampoline;
 use super::{Attach, Attached, Engine, Order, Orders};
 use crate::arch::DONE_NUMBER;
-use crate::call::{Call, Sys, table};
+use crate::call::{Call, Scope, Sys};
 use crate::creds::Creds;
 use crate::daemon::Options;
 use crate::errno::Errno;
@@ -36,7 +37,7 @@ use crate::inside::calls;
 use crate::inside::layout::LEAVING;
 use crate::lie::LieTable;
 use crate::log::Log;
-use crate::policy::{Answer, Outcome, PATH_MAX, Process, Schedule, TraceeExt};
+use crate::policy::{self, Answer, Outcome, PATH_MAX, Process, Schedule, TraceeExt};
 use crate::state::Table;
 use crate::stats::{Stats, Subject};
 
@@ -134,6 +135,7 @@ impl Tracer {
                 lies_len: lies.len,
                 threads: Default::default(),
                 mapping: Default::default(),
+                copies: Default::default(),
             }),
             log,
             orders,
@@ -255,6 +257,7 @@ impl Tracer {
                 schedule: Schedule::default(),
                 stack: foundlings::stack_of(attach.pid),
                 view: lookup::view(attach.pid),
+                rooted: Rooted::default(),
                 space: Rc::default(),
             };
             let ids = (attach.pid, attach.pid, 0);
@@ -506,7 +509,12 @@ impl Tracer {
         let every_open = tracked.every_open || tracked.thread.engine == Engine::Ptrace;
         // The invocation's own exec needs no trampoline.
         let ready = tracked.ready || matches!(sys, Sys::Execve | Sys::Execveat);
-        if !ready || !call.stops(every_open) {
+        let scope = match tracked.thread.is_rooted() {
+            true => Scope::Paths,
+            false if every_open => Scope::Opens,
+            false => Scope::Plain,
+        };
+        if !ready || !call.stops(scope) {
             return self.resume(tid, 0);
         }
         tracked.thread.abi.set(abi);
@@ -526,10 +534,10 @@ impl Tracer {
                 if adds_filter {
                     thread.stop_at_every_open().await?;
                 }
-                table::dispatch(&*thread, &call).await
+                policy::root::dispatch(&*thread, &call).await
             })
         } else {
-            Box::pin(async move { table::dispatch(&*thread, &call).await })
+            Box::pin(async move { policy::root::dispatch(&*thread, &call).await })
         };
         tracked.flight = Some(Flight::of_call(origin, future));
         self.count(|stats| {
@@ -672,8 +680,9 @@ impl Tracer {
             flight::show_own_arguments(&tracked.thread, &origin)?;
         }
         let idle = matches!(tracked.phase, Phase::Running) && tracked.flight.is_none();
-        if late_filter && idle && tracked.lacks_filter() {
-            tracked.every_open = true;
+        let adds_filter = late_filter && tracked.lacks_filter();
+        if idle && (adds_filter || tracked.ready && tracked.thread.is_misnamed()) {
+            tracked.every_open |= adds_filter;
             let thread = Rc::clone(&tracked.thread);
             let home = thread.home.get();
             thread.abi.set(home);
@@ -682,7 +691,10 @@ impl Tracer {
             tracked.flight = Some(Flight::outside(
                 interrupted,
                 Box::pin(async move {
-                    thread.stop_at_every_open().await?;
+                    if adds_filter {
+                        thread.stop_at_every_open().await?;
+                    }
+                    thread.take_name().await?;
                     Ok(Answer::Pass)
                 }),
             ));

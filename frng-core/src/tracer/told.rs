@@ -7,6 +7,7 @@ use std::rc::Rc;
 use zerocopy::IntoBytes;
 
 use super::ptrace;
+use super::root;
 use super::thread::Thread;
 use crate::inside::layout;
 use crate::inside::local::{CONTENT_OFFSET, Content, GROUPS_MAX, GROUPS_OFFSET};
@@ -25,7 +26,7 @@ pub fn tell(thread: &Thread) {
     let uniform =
         members.iter().filter(|other| Rc::ptr_eq(&space, &other.space.borrow())).all(|other| same(thread, other));
     let groups = thread.groups.borrow();
-    let usable = uniform && groups.len() <= GROUPS_MAX;
+    let usable = uniform && groups.len() <= GROUPS_MAX && !thread.is_rooted();
     space.uniform.set(uniform);
     let mut content = Content::new();
     content.usable = usable.into();
@@ -60,4 +61,5 @@ fn same(one: &Thread, other: &Thread) -> bool {
         && one.process.get() == other.process.get()
         && Rc::ptr_eq(&one.settings, &other.settings)
         && *one.groups.borrow() == *other.groups.borrow()
+        && root::same_root(one, other)
 }
