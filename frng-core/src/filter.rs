@@ -106,14 +106,7 @@ fn kernel_knows_others(abis: &[&dyn Abi]) -> bool {
 }
 
 /// Appends the condition under which a call stops, if it has one. Returns where to go for the call.
-fn condition(
-    program: &mut Backwards,
-    row: &Row,
-    scope: Scope,
-    knows_others: bool,
-    stop: Label,
-    allow: Label,
-) -> Label {
+fn condition(program: &mut Backwards, row: &Row, scope: Scope, knows_others: bool, stop: Label, allow: Label) -> Label {
     let position = |kind: Arg| row.args.iter().position(|arg| *arg == kind);
     let (kind, bits) = match row.stop {
         _ if scope == Scope::Paths && row.may_name_files() => return stop,
@@ -492,7 +485,11 @@ mod tests {
                     let mut args = [0; 6];
                     args[position] = word;
                     let data = Data { number: *number, arch: FIRST, ip: 0, args };
-                    assert_eq!(run(&program, data).0, expected(&fakes, Scope::Plain, data), "{sys:?} {position} {word:#x}");
+                    assert_eq!(
+                        run(&program, data).0,
+                        expected(&fakes, Scope::Plain, data),
+                        "{sys:?} {position} {word:#x}"
+                    );
                 }
             }
         }

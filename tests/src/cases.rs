@@ -21,6 +21,7 @@ pub mod ownership;
 pub mod process;
 pub mod questions;
 pub mod races;
+pub mod roots;
 pub mod scheduling;
 pub mod times;
 pub mod xattr;
@@ -86,6 +87,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         xattr::CASES,
         xattr_acl::CASES,
         namespaces::CASES,
+        roots::CASES,
         odds::CASES,
         scheduling::CASES,
         narrow::CASES,

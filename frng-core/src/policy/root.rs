@@ -21,7 +21,9 @@ pub async fn dispatch<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         Sys::Execve | Sys::Execveat => return root_exec::execute(tracee, call).await,
         Sys::Socketcall => return super::root_socket::socketcall(tracee, call).await,
         // These look at paths themselves.
-        Sys::Chroot | Sys::PivotRoot | Sys::Mount | Sys::Umount | Sys::Umount2 | Sys::Readlink | Sys::Readlinkat => *call,
+        Sys::Chroot | Sys::PivotRoot | Sys::Mount | Sys::Umount | Sys::Umount2 | Sys::Readlink | Sys::Readlinkat => {
+            *call
+        }
         _ => translated(tracee, call)?,
     };
     match table::dispatch(tracee, &translated).await {

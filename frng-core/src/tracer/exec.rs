@@ -103,7 +103,10 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable], begun: Option<u64>) -
         })
         .map_err(|errno| Failure::Cannot(format!("its auxv cannot be changed: {errno}")))?;
     // The agent finds its way by the auxv, which is where the stack pointer was in the beginning.
-    let with_agent = thread.engine == Engine::Inline && begun.is_none() && !thread.is_rooted() && thread.world.agents_abi(thread).is_some();
+    let with_agent = thread.engine == Engine::Inline
+        && begun.is_none()
+        && !thread.is_rooted()
+        && thread.world.agents_abi(thread).is_some();
     let code = thread.world.trampoline.bootstrap(abi.abi(), with_agent);
     // All of it in the page of the first instruction: behind that may be nothing.
     let pc = abi.abi().pc(&registers);

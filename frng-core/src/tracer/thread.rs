@@ -451,14 +451,7 @@ impl Tracee for Thread {
         fill(text, &self.magic_text(dirfd, path)?)
     }
 
-    fn prepare_program(
-        &self,
-        dirfd: i32,
-        path: &[u8],
-        flags: i32,
-        called: &[u8],
-        to: TraceeAddr,
-    ) -> Result<(), Errno> {
+    fn prepare_program(&self, dirfd: i32, path: &[u8], flags: i32, called: &[u8], to: TraceeAddr) -> Result<(), Errno> {
         self.prepare_inside(dirfd, path, flags, called, to)
     }
 

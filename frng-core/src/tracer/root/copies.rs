@@ -11,15 +11,15 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
-use goblin::container::{Container, Ctx, Endian};
-use goblin::elf::header::header64::SIZEOF_EHDR;
-use goblin::elf::program_header::{PT_INTERP, ProgramHeader};
-use goblin::elf::{Elf, Header};
 use super::open;
 use crate::errno::Errno;
 use crate::inode::InodeKey;
 use crate::memory::anonymous_file;
 use crate::stat::{Statx, Timestamp};
+use goblin::container::{Container, Ctx, Endian};
+use goblin::elf::header::header64::SIZEOF_EHDR;
+use goblin::elf::program_header::{PT_INTERP, ProgramHeader};
+use goblin::elf::{Elf, Header};
 
 /// Bytes of copies that are kept for the next exec; more goes, oldest first.
 const KEPT_BYTES: u64 = 256 << 20;
@@ -75,9 +75,9 @@ impl Copies {
             copies.push(Rc::clone(&copy));
             return Ok(copy);
         }
-        let copy = Rc::new(make(origin, program, interpreter).map_err(|error| {
-            Errno(error.raw_os_error().unwrap_or(libc::ENOEXEC))
-        })?);
+        let copy = Rc::new(
+            make(origin, program, interpreter).map_err(|error| Errno(error.raw_os_error().unwrap_or(libc::ENOEXEC)))?,
+        );
         copies.push(Rc::clone(&copy));
         while copies.len() > KEPT || copies.len() > 1 && copies.iter().map(|copy| copy.len).sum::<u64>() > KEPT_BYTES {
             copies.remove(0);

@@ -111,7 +111,11 @@ impl Thread {
 
     /// A name of what was found, for the kernel. Kept open until the handler ends.
     pub(super) fn host_name(&self, found: &Found) -> Vec<u8> {
-        let name = if found.name.is_empty() { b"." } else { &found.name[..] };
+        let name = match &found.name[..] {
+            b"/" => return b"/".to_vec(),
+            b"" => b".",
+            name => name,
+        };
         let number = found.directory.as_raw_fd();
         self.held.borrow_mut().push(Rc::clone(&found.directory));
         [format!("/proc/{}/fd/{number}/", std::process::id()).as_bytes(), name].concat()
@@ -125,13 +129,7 @@ impl Thread {
     }
 
     /// See [`Tracee::translate`].
-    pub(super) fn translate_path(
-        &self,
-        dirfd: i32,
-        path: &[u8],
-        last: Last,
-        to: TraceeAddr,
-    ) -> Result<bool, Errno> {
+    pub(super) fn translate_path(&self, dirfd: i32, path: &[u8], last: Last, to: TraceeAddr) -> Result<bool, Errno> {
         let found = self.find(dirfd, path, last)?;
         self.put_name(to, &self.host_name(&found))?;
         Ok(found.is_magic)

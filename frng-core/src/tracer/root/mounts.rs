@@ -102,7 +102,9 @@ impl Mount {
     fn shows(&self, key: &InodeKey) -> bool {
         match &self.shown {
             Shown::Directory(directory) => directory.key == *key,
-            Shown::File(found) => found.open(libc::O_NOFOLLOW).and_then(|fd| open::stat(&fd)).is_ok_and(|stat| stat.id().key() == *key),
+            Shown::File(found) => {
+                found.open(libc::O_NOFOLLOW).and_then(|fd| open::stat(&fd)).is_ok_and(|stat| stat.id().key() == *key)
+            }
         }
     }
 }

@@ -68,14 +68,7 @@ pub fn stat_at(directory: i32, path: &[u8], flags: i32) -> Result<Statx, Errno> 
     let flags = flags | libc::AT_NO_AUTOMOUNT;
     // SAFETY: `path` is a terminated string and `bytes` has the size of a struct statx.
     let result = unsafe {
-        libc::syscall(
-            libc::SYS_statx,
-            directory,
-            path.as_ptr(),
-            flags,
-            crate::stat::STATX_WANTED,
-            bytes.as_mut_ptr(),
-        )
+        libc::syscall(libc::SYS_statx, directory, path.as_ptr(), flags, crate::stat::STATX_WANTED, bytes.as_mut_ptr())
     };
     if result != 0 {
         return Err(last_errno());

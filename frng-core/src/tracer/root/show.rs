@@ -16,7 +16,7 @@ impl Thread {
 }
 
 /// A path without the root before it.
-fn inside(root: &[u8], place: &[u8]) -> Option<Vec<u8>> {
+pub fn inside(root: &[u8], place: &[u8]) -> Option<Vec<u8>> {
     if root == b"/" {
         return (place.first() == Some(&b'/')).then(|| place.to_vec());
     }

@@ -46,7 +46,7 @@ impl Directory {
 pub struct Found {
     /// The directory.
     pub directory: Rc<OwnedFd>,
-    /// With slashes behind it, if there were some; empty: the directory itself.
+    /// With slashes behind it, if there were some; empty: the directory itself; `/`: the root as a name.
     pub name: Vec<u8>,
     /// It is a link of procfs that tells more than its text.
     pub is_magic: bool,
@@ -137,7 +137,7 @@ impl<P: Process> Walk<'_, P> {
     fn ask(&self, start: &Directory, path: &[u8], last: Last) -> Option<Result<Found, Errno>> {
         let is_absolute = path.first() == Some(&b'/');
         let Cut { before, name, trailing } = cut(path);
-        if is_special(name) || !is_absolute && open::is_in_procfs(&*start.fd) {
+        if is_special(name) || !is_absolute && (open::is_in_procfs(&*start.fd) || !self.is_inside(start)) {
             return None;
         }
         // Within one mount there are no links of procfs.
@@ -176,6 +176,15 @@ impl<P: Process> Walk<'_, P> {
         Some(Ok(Found { directory, name, is_magic: false }))
     }
 
+    /// Whether a directory is below the root. From elsewhere a path may get to the root, where `..` ends, unnoticed.
+    fn is_inside(&self, directory: &Directory) -> bool {
+        directory.key == self.root.key
+            || match (open::place(&*self.root.fd), open::place(&*directory.fd)) {
+                (Ok(root), Ok(place)) => super::show::inside(&root, &place).is_some(),
+                _ => false,
+            }
+    }
+
     fn step_by_step(&self, start: Directory, path: &[u8], last: Last) -> Result<Found, Errno> {
         let mut at = start;
         let mut rest = path.to_vec();
@@ -187,6 +196,8 @@ impl<P: Process> Walk<'_, P> {
             let (name, trailing, is_last) = (rest[begin..end].to_vec(), end < rest.len(), next == rest.len());
             rest.drain(..next);
             match &name[..] {
+                // Nothing can be made or removed there; the kernel says the same of its own root.
+                b"" if last == Last::Name => return Ok(Found::named(&at, b"/", false)),
                 b"" => return Ok(Found::itself(at)),
                 b"." | b".." if is_last && last == Last::Name => return Ok(Found::named(&at, &name, trailing)),
                 // Only names can be made; the kernel says so.
