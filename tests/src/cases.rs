@@ -21,6 +21,7 @@ pub mod ownership;
 pub mod process;
 pub mod questions;
 pub mod races;
+pub mod root_exec;
 pub mod roots;
 pub mod scheduling;
 pub mod times;
@@ -88,6 +89,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         xattr_acl::CASES,
         namespaces::CASES,
         roots::CASES,
+        root_exec::CASES,
         odds::CASES,
         scheduling::CASES,
         narrow::CASES,

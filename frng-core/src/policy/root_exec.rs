@@ -95,7 +95,7 @@ async fn start<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         if !head.starts_with(b"#!") {
             break;
         }
-        if depth > INTERPRETERS_MAX {
+        if depth >= INTERPRETERS_MAX {
             return Err(Errno::ELOOP);
         }
         // It must be there and be executable, though only its interpreter is executed.
