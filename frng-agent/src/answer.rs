@@ -1,6 +1,6 @@
 //! A call that the program has issued.
 
-use frng_core::call::{Call, TraceeAddr, table};
+use frng_core::call::{Call, Scope, TraceeAddr, table};
 use frng_core::errno::Errno;
 use frng_core::inside::calls;
 use frng_core::lie::LieTable;
@@ -24,7 +24,8 @@ pub fn answer(frame: &mut Frame, scratch: u64) -> bool {
     let local = arch::local();
     let Some(content) = local.read().filter(|content| content.usable != 0 && content.has(sys)) else { return false };
     let Some(lies) = arch::lies(content.lies_len) else { return false };
-    if !call.stops(lies.kinds().devices > 0) {
+    let scope = if lies.kinds().devices > 0 { Scope::Opens } else { Scope::Plain };
+    if !call.stops(scope) {
         return false;
     }
     let thread = Thread::new(lies, local, &content, frame.signals(), TraceeAddr(scratch));

@@ -133,6 +133,25 @@ pub const TABLE: &[(u32, Sys)] = &[
     (Sysno::unshare as u32, Sys::Unshare),
     (Sysno::setns as u32, Sys::Setns),
     (Sysno::chroot as u32, Sys::Chroot),
+    // Another root, mounts
+    (Sysno::pivot_root as u32, Sys::PivotRoot),
+    (Sysno::chdir as u32, Sys::Chdir),
+    (Sysno::getcwd as u32, Sys::Getcwd),
+    (Sysno::readlink as u32, Sys::Readlink),
+    (Sysno::readlinkat as u32, Sys::Readlinkat),
+    (Sysno::statfs as u32, Sys::Statfs),
+    (Sysno::connect as u32, Sys::Connect),
+    (Sysno::sendto as u32, Sys::Sendto),
+    (Sysno::sendmsg as u32, Sys::Sendmsg),
+    (Sysno::inotify_add_watch as u32, Sys::InotifyAddWatch),
+    (Sysno::name_to_handle_at as u32, Sys::NameToHandleAt),
+    (Sysno::mount as u32, Sys::Mount),
+    (Sysno::umount2 as u32, Sys::Umount2),
+    (Sysno::fsopen as u32, Sys::Fsopen),
+    (Sysno::open_tree as u32, Sys::OpenTree),
+    (Sysno::move_mount as u32, Sys::MoveMount),
+    (Sysno::fspick as u32, Sys::Fspick),
+    (Sysno::mount_setattr as u32, Sys::MountSetattr),
     // What would go around us
     (Sysno::seccomp as u32, Sys::Seccomp),
     (Sysno::io_uring_setup as u32, Sys::IoUringSetup),
@@ -147,7 +166,6 @@ pub const TABLE: &[(u32, Sys)] = &[
     (Sysno::gettid as u32, Sys::Gettid),
     (Sysno::mmap as u32, Sys::Mmap),
     (Sysno::msync as u32, Sys::Msync),
-    (Sysno::readlinkat as u32, Sys::Readlinkat),
     (Sysno::execve as u32, Sys::Execve),
     (Sysno::execveat as u32, Sys::Execveat),
 ];
@@ -174,6 +192,8 @@ mod tests {
         Sys::ClockSettime64,
         Sys::ClockAdjtime64,
         Sys::Nice,
+        Sys::Statfs64,
+        Sys::Umount,
     ];
 
     #[test]

@@ -1,6 +1,6 @@
 //! Becoming the command.
 
-use std::ffi::{CString, OsStr, OsString, c_char, c_int};
+use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::ptr;
 
@@ -13,6 +13,8 @@ const NOT_FOUND: c_int = 127;
 
 /// A command with its arguments, prepared before the process is traced.
 pub struct Command {
+    /// What is executed, if it is not found by the first word.
+    program: Option<&'static CStr>,
     words: Vec<CString>,
 }
 
@@ -23,9 +25,12 @@ impl Command {
             let shell = std::env::var_os("SHELL").filter(|shell| !shell.is_empty());
             words.push(shell.unwrap_or_else(|| "/bin/sh".into()));
         }
-        // What comes from a command line or an environment has no NUL bytes.
-        let words = words.into_iter().filter_map(|word| CString::new(word.into_vec()).ok()).collect();
-        Command { words }
+        Command { program: None, words: terminated(words) }
+    }
+
+    /// This program, called by the first word.
+    pub fn of_program(program: &'static CStr, words: Vec<OsString>) -> Command {
+        Command { program: Some(program), words: terminated(words) }
     }
 
     /// execvp(3). Returns only if that fails: exit status and message.
@@ -33,7 +38,7 @@ impl Command {
         let mut pointers: Vec<*const c_char> = self.words.iter().map(|word| word.as_ptr()).collect();
         pointers.push(ptr::null());
         // SAFETY: a list of strings that ends with a null pointer, and has at least one, as `new` has made it.
-        unsafe { libc::execvp(pointers[0], pointers.as_ptr()) };
+        unsafe { libc::execvp(self.program.map_or(pointers[0], CStr::as_ptr), pointers.as_ptr()) };
         let error = Errno::last();
         let name = OsStr::from_bytes(self.words.first().map(|word| word.to_bytes()).unwrap_or_default());
         let (status, why) = match error {
@@ -44,6 +49,11 @@ impl Command {
         };
         (status, format!("cannot execute {}: {why}", name.to_string_lossy()))
     }
+}
+
+/// What comes from a command line or an environment has no NUL bytes.
+fn terminated(words: Vec<OsString>) -> Vec<CString> {
+    words.into_iter().filter_map(|word| CString::new(word.into_vec()).ok()).collect()
 }
 
 /// Whether there is a file of this name where commands are looked for.

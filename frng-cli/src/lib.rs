@@ -9,6 +9,7 @@ mod command;
 mod kernel;
 mod messages;
 mod options;
+mod root;
 
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::io::{self, Write};
@@ -38,22 +39,43 @@ pub unsafe fn main(argc: c_int, argv: *const *const c_char) -> c_int {
         OsStr::from_bytes(word.to_bytes()).to_os_string()
     });
     let words: Vec<OsString> = words.collect();
+    // SAFETY: as promised by the caller.
+    let name = if argc > 0 { unsafe { CStr::from_ptr(*argv) }.to_bytes() } else { b"" };
+    let stage = if name == root::STAGE { enter_root } else { start };
     // A panic has told why; it must not get out into C.
-    panic::catch_unwind(|| start(words)).unwrap_or(FAILED)
+    panic::catch_unwind(|| stage(words)).unwrap_or(FAILED)
 }
 
 fn start(words: Vec<OsString>) -> c_int {
     let result = daemon::fill_standard_descriptors()
         .map_err(|error| format!("cannot open /dev/null: {error}"))
-        .and_then(|()| options::parse(words))
+        .and_then(|()| options::parse(words.clone()))
         .and_then(|action| match action {
             Action::ShortHelp => print(messages::SHORT_HELP),
             Action::LongHelp => print(&messages::long_help()),
             Action::Version => print(messages::VERSION),
-            Action::Run(run) => execute(run),
+            Action::Run(run) => execute(run, &words),
         });
     match result {
         Ok(status) => status,
+        Err(why) => {
+            complain(&why);
+            FAILED
+        }
+    }
+}
+
+/// The second stage of `--root`.
+fn enter_root(words: Vec<OsString>) -> c_int {
+    let entered = options::parse(words).and_then(|action| match action {
+        Action::Run(Run { root: Some(root), binds, command, .. }) => root::enter(&root, &binds, command),
+        _ => Err("called by a name that it gives itself only with --root".to_owned()),
+    });
+    match entered {
+        Ok((status, why)) => {
+            complain(&why);
+            status
+        }
         Err(why) => {
             complain(&why);
             FAILED
@@ -75,7 +97,7 @@ fn print(text: &str) -> Result<c_int, String> {
 }
 
 /// Becomes the command. Returns the exit status if it cannot be executed.
-fn execute(run: Run) -> Result<c_int, String> {
+fn execute(run: Run, words: &[OsString]) -> Result<c_int, String> {
     kernel::check()?;
     let engine = match run.engine {
         EngineChoice::Ptrace => Engine::Ptrace,
@@ -97,7 +119,10 @@ fn execute(run: Run) -> Result<c_int, String> {
     if let Some(tracer) = traced_by() {
         return Err(format!("cannot be traced: process {tracer} does so already (a debugger, or another frng)"));
     }
-    let command = command::Command::new(run.command);
+    let command = match run.root {
+        Some(_) => root::second_stage(words),
+        None => command::Command::new(run.command),
+    };
     let reserved = daemon::reserve(&daemon::Options {
         abis: abis::ABIS,
         agent: abis::AGENT,

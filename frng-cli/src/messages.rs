@@ -19,6 +19,9 @@ usage: frng [-p STATE] [-l LOG [-f]] [-d] [-v] [OPTIONS] [--] COMMAND [ARG...]
       --engine ENGINE   inline, seccomp, ptrace or auto
       --stats FILE      write to FILE how often each call was intercepted and what it cost
       --unknown RULE    owner of files without a lie: self, root or real
+      --root DIR        run COMMAND with DIR as /
+  -b, --bind HOST[:GUEST]
+                        with --root: show HOST at GUEST
   -v, --version         version and copyright
   -h                    this help; --help tells more
 ";
@@ -48,6 +51,9 @@ Options end at the first word that is none: frng ls -l needs no --.
            with the same STATE only the first one may have this option.
 --unknown  self: your own files are shown as root's, others as they are (the default). root: all as root's. real: all
            as they are.
+--root     As chroot does: COMMAND and all it needs come from DIR, and / is the working directory.
+--bind     HOST is a file or directory outside; GUEST, the same path without it, must be there inside, for HOST to be
+           seen in its place. May be given several times: -b /proc -b /dev -b $HOME/src:/src
 
 Environment
   FAKEROOT_TMPDIR: a directory for the memory that is shared with each process, which is a file without a name. It must

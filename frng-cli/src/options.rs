@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use frng_core::policy::UnknownOwner;
 use lexopt::{Arg, Parser};
 
+use crate::root::Bind;
+
 /// What the user wants.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
@@ -36,6 +38,10 @@ pub struct Run {
     pub stats: Option<PathBuf>,
     /// `--unknown`.
     pub unknown: UnknownOwner,
+    /// `--root`.
+    pub root: Option<PathBuf>,
+    /// `-b`.
+    pub binds: Vec<Bind>,
     /// The command with its arguments; empty for the shell.
     pub command: Vec<OsString>,
 }
@@ -74,6 +80,8 @@ pub fn parse(words: Vec<OsString>) -> Result<Action, String> {
             Arg::Long("engine") => run.engine = engine(&parser.value().map_err(say)?)?,
             Arg::Long("stats") => run.stats = Some(parser.value().map_err(say)?.into()),
             Arg::Long("unknown") => run.unknown = unknown(&parser.value().map_err(say)?)?,
+            Arg::Long("root") => run.root = Some(parser.value().map_err(say)?.into()),
+            Arg::Short('b') | Arg::Long("bind") => run.binds.push(Bind::parse(&parser.value().map_err(say)?)?),
             Arg::Value(command) => {
                 run.command.push(command);
                 run.command.extend(parser.raw_args().map_err(say)?);
@@ -81,6 +89,9 @@ pub fn parse(words: Vec<OsString>) -> Result<Action, String> {
             }
             other => return Err(say(other.unexpected())),
         }
+    }
+    if run.root.is_none() && !run.binds.is_empty() {
+        return Err("option -b needs --root: see frng --help".to_owned());
     }
     Ok(Action::Run(run))
 }
@@ -153,9 +164,15 @@ mod tests {
             engine: EngineChoice::Ptrace,
             stats: Some("stats".into()),
             unknown: UnknownOwner::AsItIs,
+            root: Some("/r".into()),
+            binds: vec![
+                Bind { host: "/proc".into(), guest: "/proc".into() },
+                Bind { host: "a".into(), guest: "/b".into() },
+            ],
             command: vec!["true".into()],
         };
-        let short = ["-p", "state", "-fdllog", "--engine", "ptrace", "--stats", "stats", "--unknown", "real", "true"];
+        let mut short = vec!["-p", "state", "-fdllog", "--engine", "ptrace", "--stats", "stats", "--unknown", "real"];
+        short.extend(["--root", "/r", "-b", "/proc", "-ba:/b", "true"]);
         assert_eq!(run(&short), wanted);
         let long = [
             "--persist=state",
@@ -165,6 +182,9 @@ mod tests {
             "--engine=ptrace",
             "--stats=stats",
             "--unknown=real",
+            "--root=/r",
+            "--bind=/proc",
+            "--bind=a:/b",
             "true",
         ];
         assert_eq!(run(&long), wanted);
@@ -180,8 +200,10 @@ mod tests {
 
     #[test]
     fn errors_name_the_option() {
-        assert!(error(&["--root", "/x", "ls"]).starts_with("unknown option --root"));
-        assert!(error(&["-b", "ls"]).starts_with("unknown option -b"));
+        assert!(error(&["--root"]).starts_with("option --root needs an argument"));
+        assert!(error(&["-b", "/proc", "ls"]).starts_with("option -b needs --root"));
+        assert!(error(&["--root", "/", "-b", "a", "ls"]).starts_with("cannot bind a: "));
+        assert!(error(&["--root", "/", "-b", ":/a", "ls"]).starts_with("cannot bind :/a: "));
         assert!(error(&["-p"]).starts_with("option -p needs an argument"));
         assert!(error(&["--engine"]).starts_with("option --engine needs an argument"));
         assert!(error(&["--flush=yes", "ls"]).starts_with("option --flush takes no argument"));

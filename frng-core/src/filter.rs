@@ -15,7 +15,7 @@ use std::io;
 use libc::sock_filter;
 
 use crate::arch::{Abi, DONE_NUMBER, Related};
-use crate::call::{Arg, Row, Stop, table};
+use crate::call::{Arg, Row, Scope, Stop, table};
 
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const TRACE: u32 = libc::SECCOMP_RET_TRACE;
@@ -37,6 +37,11 @@ pub fn is_of_variant(number: u64) -> bool {
 ///
 /// ABIs with the same `AUDIT_ARCH_*` must differ in all their numbers.
 pub fn build(abis: &[&dyn Abi], stop_at_every_open: bool) -> Vec<sock_filter> {
+    build_for(abis, if stop_at_every_open { Scope::Opens } else { Scope::Plain })
+}
+
+/// Builds the program for tracees of which so many calls are looked at; otherwise as [`build`].
+pub fn build_for(abis: &[&dyn Abi], scope: Scope) -> Vec<sock_filter> {
     let mut program = Backwards::default();
     let mut next = program.ret(NOT_IMPLEMENTED);
     let mut archs: Vec<u32> = Vec::new();
@@ -47,7 +52,7 @@ pub fn build(abis: &[&dyn Abi], stop_at_every_open: bool) -> Vec<sock_filter> {
     }
     // Written last, asked first.
     for arch in archs.into_iter().rev() {
-        let calls = calls_of(&mut program, abis, arch, stop_at_every_open);
+        let calls = calls_of(&mut program, abis, arch, scope);
         next = program.jump(libc::BPF_JEQ, arch, calls, next);
     }
     program.load(ARCH);
@@ -55,7 +60,7 @@ pub fn build(abis: &[&dyn Abi], stop_at_every_open: bool) -> Vec<sock_filter> {
 }
 
 /// Appends what decides about the calls of one architecture; begins with the number not loaded.
-fn calls_of(program: &mut Backwards, abis: &[&dyn Abi], arch: u32, every_open: bool) -> Label {
+fn calls_of(program: &mut Backwards, abis: &[&dyn Abi], arch: u32, scope: Scope) -> Label {
     let knows_others = kernel_knows_others(abis);
     let allow = program.ret(ALLOW);
     let not_implemented = program.ret(NOT_IMPLEMENTED);
@@ -77,7 +82,7 @@ fn calls_of(program: &mut Backwards, abis: &[&dyn Abi], arch: u32, every_open: b
         // Conditions by row; the numbers of several calls may share one.
         for (number, sys) in abi.numbers() {
             has_variant |= *number >= VARIANT;
-            decided.push((*number, condition(program, sys.row(), every_open, knows_others, stop, allow)));
+            decided.push((*number, condition(program, sys.row(), scope, knows_others, stop, allow)));
         }
     }
     decided.sort_by_key(|(number, _)| *number);
@@ -101,20 +106,14 @@ fn kernel_knows_others(abis: &[&dyn Abi]) -> bool {
 }
 
 /// Appends the condition under which a call stops, if it has one. Returns where to go for the call.
-fn condition(
-    program: &mut Backwards,
-    row: &Row,
-    every_open: bool,
-    knows_others: bool,
-    stop: Label,
-    allow: Label,
-) -> Label {
+fn condition(program: &mut Backwards, row: &Row, scope: Scope, knows_others: bool, stop: Label, allow: Label) -> Label {
     let position = |kind: Arg| row.args.iter().position(|arg| *arg == kind);
     let (kind, bits) = match row.stop {
-        Stop::Never => return allow,
+        _ if scope == Scope::Paths && row.may_name_files() => return stop,
+        Stop::Never | Stop::Inside => return allow,
         Stop::Always => return stop,
         Stop::Executing => return if knows_others { stop } else { allow },
-        Stop::Opening if every_open => return stop,
+        Stop::Opening if scope.has_opens() => return stop,
         Stop::Opening => (Arg::OpenFlags, table::MAY_CREATE),
         Stop::AnyBit(kind, bits) => (kind, bits),
         Stop::OneOf(kind, values) => {
@@ -363,9 +362,11 @@ mod tests {
         ]
     }
 
-    fn program(fakes: &[Fake], every_open: bool) -> Vec<sock_filter> {
+    const SCOPES: [Scope; 3] = [Scope::Plain, Scope::Opens, Scope::Paths];
+
+    fn program(fakes: &[Fake], scope: Scope) -> Vec<sock_filter> {
         let abis: Vec<&dyn Abi> = fakes.iter().map(|fake| fake as &dyn Abi).collect();
-        build(&abis, every_open)
+        build_for(&abis, scope)
     }
 
     #[derive(Clone, Copy)]
@@ -413,7 +414,7 @@ mod tests {
     }
 
     /// The same, read from the table without any program.
-    fn expected(fakes: &[Fake], every_open: bool, data: Data) -> u32 {
+    fn expected(fakes: &[Fake], scope: Scope, data: Data) -> u32 {
         let ours: Vec<_> = fakes.iter().enumerate().filter(|(_, fake)| fake.arch == data.arch).collect();
         if ours.is_empty() {
             return NOT_IMPLEMENTED;
@@ -425,7 +426,7 @@ mod tests {
             if let Some(sys) = fake.sys(u64::from(data.number)) {
                 // No related convention.
                 let executes = sys.row().stop == Stop::Executing;
-                let stops = !executes && Call { sys, args: data.args }.stops(every_open);
+                let stops = (!executes || scope == Scope::Paths) && Call { sys, args: data.args }.stops(scope);
                 let exempt = data.ip == fake.trampoline + 2;
                 return if stops && !exempt { TRACE | *index as u32 } else { ALLOW };
             }
@@ -459,14 +460,14 @@ mod tests {
         let words = interesting_words();
         for count in [1, 2, 3] {
             let fakes = &fakes()[..count];
-            for every_open in [false, true] {
-                let program = program(fakes, every_open);
+            for scope in SCOPES {
+                let program = program(fakes, scope);
                 for arch in [FIRST, SECOND, 0xc000_00b7, 0] {
                     for number in all_numbers() {
                         for word in &words {
                             let data = Data { number, arch, ip: 0x1234, args: [*word; 6] };
                             let decision = run(&program, data).0;
-                            assert_eq!(decision, expected(fakes, every_open, data), "{arch:#x} {number} {word:#x}");
+                            assert_eq!(decision, expected(fakes, scope, data), "{arch:#x} {number} {word:#x}");
                         }
                     }
                 }
@@ -477,14 +478,18 @@ mod tests {
     #[test]
     fn each_argument_condition_looks_at_its_own_argument() {
         let fakes = fakes();
-        let program = program(&fakes, false);
+        let program = program(&fakes, Scope::Plain);
         for (number, sys) in fakes[0].numbers {
             for word in interesting_words() {
                 for position in 0..6 {
                     let mut args = [0; 6];
                     args[position] = word;
                     let data = Data { number: *number, arch: FIRST, ip: 0, args };
-                    assert_eq!(run(&program, data).0, expected(&fakes, false, data), "{sys:?} {position} {word:#x}");
+                    assert_eq!(
+                        run(&program, data).0,
+                        expected(&fakes, Scope::Plain, data),
+                        "{sys:?} {position} {word:#x}"
+                    );
                 }
             }
         }
@@ -493,14 +498,14 @@ mod tests {
     #[test]
     fn the_trampoline_is_let_through_at_exactly_one_address_of_its_own_abi() {
         let fakes = fakes();
-        let program = program(&fakes, true);
+        let program = program(&fakes, Scope::Opens);
         for fake in &fakes {
             for other in &fakes {
                 for offset in [0, 1, 2, 3, 1 << 32, 2 | 1 << 32] {
                     for number in all_numbers() {
                         let ip = other.trampoline + offset;
                         let data = Data { number, arch: fake.arch, ip, args: [0xffff_ffff; 6] };
-                        assert_eq!(run(&program, data).0, expected(&fakes, true, data), "{number} {ip:#x}");
+                        assert_eq!(run(&program, data).0, expected(&fakes, Scope::Opens, data), "{number} {ip:#x}");
                     }
                 }
             }
@@ -510,12 +515,12 @@ mod tests {
     #[test]
     fn a_call_that_never_stops_is_allowed_by_number_and_architecture_alone() {
         let fakes = fakes();
-        let program = program(&fakes, false);
+        let program = program(&fakes, Scope::Plain);
         for number in 0..600 {
             let looked_at = run(&program, Data { number, arch: FIRST, ip: 0, args: [0; 6] }).1;
             let stops = fakes[0]
                 .sys(u64::from(number))
-                .is_some_and(|sys| !matches!(sys.row().stop, Stop::Never | Stop::Executing));
+                .is_some_and(|sys| !matches!(sys.row().stop, Stop::Never | Stop::Executing | Stop::Inside));
             let has_values = |sys: Sys| sys.row().stop != Stop::OneOf(Arg::Op, &[]);
             if !stops {
                 assert_eq!(looked_at, ARCH, "{number}");
@@ -527,8 +532,8 @@ mod tests {
 
     #[test]
     fn programs_are_far_below_the_kernels_limit() {
-        for every_open in [false, true] {
-            assert!(program(&fakes(), every_open).len() < libc::BPF_MAXINSNS as usize / 2);
+        for scope in SCOPES {
+            assert!(program(&fakes(), scope).len() < libc::BPF_MAXINSNS as usize / 2);
         }
     }
 }

@@ -22,6 +22,8 @@ pub mod process;
 pub mod questions;
 pub mod races;
 pub mod reach;
+pub mod root_exec;
+pub mod roots;
 pub mod scheduling;
 pub mod times;
 pub mod xattr;
@@ -88,6 +90,8 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         xattr::CASES,
         xattr_acl::CASES,
         namespaces::CASES,
+        roots::CASES,
+        root_exec::CASES,
         odds::CASES,
         scheduling::CASES,
         narrow::CASES,

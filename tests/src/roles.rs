@@ -1,6 +1,6 @@
 //! What a copy of this program does when a case executes it: it tells who it is.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::process::ExitCode;
 
 use crate::{seen, stage};
@@ -29,6 +29,8 @@ pub fn play(role: &str, args: &[&str]) -> ExitCode {
             auxv();
             crate::cases::capabilities::show_caps("program");
         }
+        // The last ones are names of scripts, as above.
+        "program" | "/s" | "s" | "/t" | "../s" => program(),
         "look" => seen::show(c"f"),
         "maker" => crate::cases::races::make_children(args),
         "make" => make(),
@@ -54,6 +56,42 @@ fn make() {
     let _ = call!(mkdirat(AT_FDCWD, c"made-directory", 0o750));
     if let Err(e) = std::os::unix::net::UnixListener::bind("socket") {
         println!("bind: {e}");
+    }
+}
+
+/// How this program was executed.
+fn program() {
+    let words: Vec<_> = std::env::args_os().collect();
+    if words.len() > 20 {
+        println!("{} arguments, the last {:?}", words.len(), words.last());
+    } else {
+        println!("arguments {words:?}");
+    }
+    let auxv = |kind| {
+        // SAFETY: reads this process's own auxiliary vector.
+        unsafe { libc::getauxval(kind) }
+    };
+    // SAFETY: the kernel has put a string there.
+    let name = unsafe { CStr::from_ptr(std::ptr::with_exposed_provenance(auxv(libc::AT_EXECFN) as usize)) };
+    println!("AT_EXECFN {name:?}");
+    let mut comm = [0u8; 16];
+    must!(prctl(libc::PR_GET_NAME, &mut comm));
+    println!("name {:?}", CStr::from_bytes_until_nul(&comm));
+    println!("AT_BASE {}", if auxv(libc::AT_BASE) == 0 { "none" } else { "there" });
+    println!("AT_PHNUM {}, AT_PHENT {}", auxv(libc::AT_PHNUM), auxv(libc::AT_PHENT));
+    let here = program as *const () as u64 >> 32;
+    let near = |kind| auxv(kind) as u64 >> 32 == here;
+    println!("AT_PHDR and AT_ENTRY in the program {} {}", near(libc::AT_PHDR), near(libc::AT_ENTRY));
+    for path in crate::cases::root_exec::loaded() {
+        println!("loaded {path}");
+    }
+    match std::fs::read_link("/proc/self/exe") {
+        Ok(path) => println!("executes {}", path.display()),
+        Err(error) => println!("executes {error}"),
+    }
+    match std::env::current_exe() {
+        Ok(path) => println!("itself {}", path.display()),
+        Err(error) => println!("itself {error}"),
     }
 }
 

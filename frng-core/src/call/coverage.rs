@@ -27,7 +27,9 @@ page change the table and run `FRNG_WRITE_COVERAGE=1 cargo test -p frng-core cov
 5. A program that gives its privilege up (setuid, capset, prctl) gets EPERM and EACCES where it would get them from root's kernel, as far
    as the calls below reach.
 
-A call that is not in these lists runs as it is: root's mount(2) fails with the EPERM of the caller it really is. A call by another
+6. A process that has changed its root (chroot) has every path translated, and each call that names or tells a path stops.
+
+A call that is not in these lists runs as it is: root's swapon(2) fails with the EPERM of the caller it really is. A call by another
 convention than the ones this frng supports (x32, for one) fails with ENOSYS, because nobody could answer it. On x86_64 it supports those of
 64-bit and of 32-bit programs, and the latter's by `int $0x80` from 64-bit code; not the former's from 32-bit programs that jump to 64-bit code.
 
@@ -100,6 +102,7 @@ fn stops(row: &Row) -> String {
         }
         Stop::Executing => "if the kernel may run programs of conventions that frng does not know".to_owned(),
         Stop::Opening => "if it may make a file; always once there are faked devices".to_owned(),
+        Stop::Inside => "in another root".to_owned(),
     }
 }
 

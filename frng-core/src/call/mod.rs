@@ -34,6 +34,26 @@ pub enum Stop {
     Opening,
     /// An exec: if the kernel may run programs of conventions that are not registered.
     Executing,
+    /// Only in a process with another root, where paths are translated.
+    Inside,
+}
+
+/// How many calls of a tracee are looked at: each scope has what those before have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// As few as possible.
+    Plain,
+    /// Every open, since there are faked devices.
+    Opens,
+    /// Every call that names a file or tells the name of one, since the process has another root.
+    Paths,
+}
+
+impl Scope {
+    /// Whether every open is looked at.
+    pub const fn has_opens(self) -> bool {
+        matches!(self, Scope::Opens | Scope::Paths)
+    }
 }
 
 /// One row of the table.
@@ -53,6 +73,15 @@ pub struct Row {
     pub note: &'static str,
 }
 
+impl Row {
+    /// Whether the call is looked at in a process with another root: it has a path or the address of a socket among its
+    /// arguments, or tells a path.
+    pub fn may_name_files(&self) -> bool {
+        let is_path = |arg: &Arg| matches!(arg, Arg::Path | Arg::Link | Arg::NewPath);
+        self.stop == Stop::Inside || self.sys == Sys::Socketcall || self.args.iter().any(is_path)
+    }
+}
+
 /// A syscall as a tracee issued it.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
@@ -69,14 +98,17 @@ impl Call {
     }
 
     /// Whether this call is one to look at (see [`Stop`]).
-    pub fn stops(&self, every_open: bool) -> bool {
+    pub fn stops(&self, scope: Scope) -> bool {
+        if scope == Scope::Paths && self.row().may_name_files() {
+            return true;
+        }
         match self.row().stop {
-            Stop::Never => false,
+            Stop::Never | Stop::Inside => false,
             Stop::Always => true,
             Stop::AnyBit(kind, bits) => self.word(kind) & bits != 0,
             Stop::OneOf(kind, values) => values.contains(&self.int(kind)),
             Stop::Executing => true,
-            Stop::Opening => every_open || self.word(Arg::OpenFlags) & table::MAY_CREATE != 0,
+            Stop::Opening => scope.has_opens() || self.word(Arg::OpenFlags) & table::MAY_CREATE != 0,
         }
     }
 
@@ -107,8 +139,13 @@ impl Call {
 
     /// The same call with the argument of this kind replaced.
     pub fn with(&self, kind: Arg, value: u64) -> Call {
+        self.with_nth(kind, 0, value)
+    }
+
+    /// The same call with the `nth` argument of this kind replaced.
+    pub fn with_nth(&self, kind: Arg, nth: usize, value: u64) -> Call {
         let mut changed = *self;
-        if let Some(slot) = self.position(kind, 0).and_then(|i| changed.args.get_mut(i)) {
+        if let Some(slot) = self.position(kind, nth).and_then(|i| changed.args.get_mut(i)) {
             *slot = value;
         }
         changed
@@ -142,6 +179,11 @@ impl Call {
             return FileRef { dirfd, path: self.addr(Arg::Link), flags: libc::AT_SYMLINK_NOFOLLOW };
         }
         FileRef { dirfd, path: self.addr(Arg::Path), flags: self.int(Arg::AtFlags) as i32 }
+    }
+
+    /// The file that the path of a call names, whatever its descriptor is for.
+    pub fn file_by_path(&self) -> FileRef {
+        FileRef { dirfd: libc::AT_FDCWD, path: self.addr(Arg::Path), flags: 0 }
     }
 
     /// The second name of a call with two (rename, link). Its last component is never followed.

@@ -43,7 +43,7 @@ impl Sys {
     }
 }
 
-use Stop::{Always, AnyBit, Executing, Never, OneOf, Opening};
+use Stop::{Always, AnyBit, Executing, Inside, Never, OneOf, Opening};
 
 calls! {
     // Ownership: policy/ownership.rs
@@ -209,7 +209,31 @@ calls! {
     // Namespaces: policy/namespaces.rs
     Unshare "unshare" (Flags) Always, namespaces::enter, "runs as it is";
     Setns "setns" (Fd, Flags) Always, namespaces::enter, "runs as it is";
-    Chroot "chroot" (Path) Always, namespaces::enter, "runs as it is, which fails but in a user namespace of the program's own";
+
+    // Another root: policy/root.rs
+    Chroot "chroot" (Path) Always, root::chroot, "remembered: from then on all paths of the process are translated; runs as it is in a mount namespace of the program's own";
+    PivotRoot "pivot_root" (Path, Path) Always, root::pivot_root, "as chroot, where both directories are in a root already; what was the root before is not shown at the second one";
+    Chdir "chdir" (Path) Inside, tools::pass, "";
+    Getcwd "getcwd" (Out, Length) Inside, root::getcwd, "";
+    Readlink "readlink" (Link, Out, Length) Inside, root::readlink, "links of procfs tell names inside";
+    Readlinkat "readlinkat" (Dirfd, Link, Out, Length) Inside, root::readlink, "links of procfs tell names inside";
+    Statfs "statfs" (Path, Out) Inside, tools::pass, "";
+    Statfs64 "statfs64" (Path, Length, Out) Inside, tools::pass, "";
+    Connect "connect" (Fd, In, Length) Inside, tools::pass, "AF_UNIX paths are translated";
+    Sendto "sendto" (Fd, In, Length, Flags, In, Length) Inside, tools::pass, "AF_UNIX paths are translated";
+    Sendmsg "sendmsg" (Fd, In, Flags) Inside, root::sendmsg, "AF_UNIX paths are translated";
+    InotifyAddWatch "inotify_add_watch" (Fd, Path, Mask) Inside, tools::pass, "";
+    NameToHandleAt "name_to_handle_at" (Dirfd, Path, Out, Out, Flags) Inside, tools::pass, "open_by_handle_at is the kernel's to refuse";
+
+    // Mounts: policy/mounts.rs
+    Mount "mount" (In, Path, In, Flags, In) Always, mounts::mount, "remembered and seen by processes in another root: binds; proc, sysfs, devtmpfs and devpts show the host's, tmpfs the directory itself; runs as it is in a mount namespace of the program's own";
+    Umount "umount" (Path) Always, mounts::umount, "of what was remembered";
+    Umount2 "umount2" (Path, Flags) Always, mounts::umount, "of what was remembered";
+    Fsopen "fsopen" (In, Flags) Always, mounts::newer, "ENOSYS, so that programs call mount; runs as it is in a mount namespace of the program's own";
+    OpenTree "open_tree" (Dirfd, Path, Flags) Always, mounts::newer, "ENOSYS, so that programs call mount; runs as it is in a mount namespace of the program's own";
+    MoveMount "move_mount" (Dirfd, Path, NewDirfd, NewPath, Flags) Always, mounts::newer, "ENOSYS, so that programs call mount; runs as it is in a mount namespace of the program's own";
+    Fspick "fspick" (Dirfd, Path, Flags) Always, mounts::newer, "ENOSYS, so that programs call mount; runs as it is in a mount namespace of the program's own";
+    MountSetattr "mount_setattr" (Dirfd, Path, Flags, In, Length) Always, mounts::newer, "ENOSYS, so that programs call mount; runs as it is in a mount namespace of the program's own";
 
     // What would go around us: policy/evasion.rs
     Seccomp "seccomp" (Op, Flags, In) OneOf(Op, policy::evasion::SECCOMPS), evasion::seccomp, "a filter of the tracee would kill our own calls: accepted and not installed; EBUSY for a listener; its instructions are not checked";
@@ -231,5 +255,4 @@ calls! {
     Gettid "gettid" () Never, tools::pass, "";
     Mmap "mmap" (In, Length, Flags, Flags, Fd, Int) Never, tools::pass, "";
     Msync "msync" (In, Length, Flags) Never, tools::pass, "";
-    Readlinkat "readlinkat" (Dirfd, Link, Out, Length) Never, tools::pass, "";
 }

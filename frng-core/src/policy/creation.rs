@@ -227,7 +227,7 @@ pub async fn socketcall<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
 
 /// The path in the `struct sockaddr_un` of a bind, put into scratch with a terminator, which it may lack.
 /// `None` for other families, abstract addresses, and what the kernel will refuse.
-fn socket_path<T: Tracee>(tracee: &T, call: &Call) -> Option<TraceeAddr> {
+pub(super) fn socket_path<T: Tracee>(tracee: &T, call: &Call) -> Option<TraceeAddr> {
     const FAMILY_LEN: usize = size_of::<libc::sa_family_t>();
     let len = call.int(Arg::Length) as usize;
     // With a byte more, for the terminator.

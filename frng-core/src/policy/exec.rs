@@ -5,6 +5,7 @@ pub mod auxv;
 pub mod file_caps;
 pub mod rules;
 
+pub use super::file_capability::MAX_LEN as CAPABILITY_MAX;
 use super::file_capability::MAX_LEN;
 use super::identity::SUID_DUMPABLE;
 use super::xattr_name::CAPABILITY;

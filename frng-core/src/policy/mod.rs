@@ -20,6 +20,7 @@ pub mod identity;
 pub mod inode_flags;
 pub mod lifetime;
 pub mod mode;
+pub mod mounts;
 pub mod namespaces;
 pub mod opening;
 pub mod ownership;
@@ -31,6 +32,9 @@ pub mod process;
 pub mod program;
 pub mod questions;
 pub mod reach;
+pub mod root;
+mod root_exec;
+mod root_socket;
 pub mod schedule;
 pub mod times;
 pub mod tools;
@@ -42,4 +46,7 @@ mod xattr_name;
 mod xattr_target;
 
 pub use schedule::Schedule;
-pub use tracee::{Answer, Outcome, PATH_MAX, Process, SCRATCH_LEN, Settings, Tracee, TraceeExt, UnknownOwner};
+pub use tracee::{
+    ASIDE_LEN, Answer, Last, MountSource, Outcome, PATH_MAX, Process, SCRATCH_LEN, Settings, Tracee, TraceeExt,
+    UnknownOwner,
+};

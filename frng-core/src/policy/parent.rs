@@ -76,7 +76,7 @@ pub fn descriptor_path<T: Tracee>(tracee: &T, fd: i32) -> Result<TraceeAddr, Err
 ///
 /// # Errors
 /// Those of scratch memory; `ENAMETOOLONG` if there is no room.
-pub fn put_path<T: Tracee>(tracee: &T, path: &[u8]) -> Result<TraceeAddr, Errno> {
+pub fn put_path<T: Tracee + ?Sized>(tracee: &T, path: &[u8]) -> Result<TraceeAddr, Errno> {
     if path.len() > PATH_MAX {
         return Err(Errno::ENAMETOOLONG);
     }

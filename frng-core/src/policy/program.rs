@@ -10,9 +10,9 @@ use crate::call::Call;
 use crate::errno::Errno;
 
 /// Bytes of a file that the kernel looks at to find out what it is (`BINPRM_BUF_SIZE`).
-const HEAD_LEN: usize = 256;
+pub(super) const HEAD_LEN: usize = 256;
 /// Scripts may be interpreted by scripts so many times (`fs/exec.c: exec_binprm`).
-const INTERPRETERS_MAX: usize = 5;
+pub(super) const INTERPRETERS_MAX: usize = 5;
 
 /// execve(2) and execveat(2).
 pub async fn execute<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
@@ -44,7 +44,7 @@ fn interpreter(head: &[u8]) -> Option<&[u8]> {
 
 /// The `AUDIT_ARCH_*` that goes with an ELF file: its machine, and whether it has 64 bits and is little endian
 /// (`include/uapi/linux/audit.h`).
-fn audit_arch(head: &[u8]) -> Option<u32> {
+pub(super) fn audit_arch(head: &[u8]) -> Option<u32> {
     const CLASS: usize = 4;
     const DATA: usize = 5;
     const MACHINE: usize = 18;

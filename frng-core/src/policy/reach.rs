@@ -5,8 +5,8 @@
 //! everything belongs to the real user, whom the kernel refuses nothing. `fs/namei.c`.
 
 use super::permission::{self, EXECUTE, READ, Subject, WRITE};
-use super::walk::{Found, Last, Walked, walk};
-use super::{Tracee, view};
+use super::walk::{Found, Walked, walk};
+use super::{Last, Tracee, creation, view};
 use crate::call::table::TMPFILE;
 use crate::call::{Arg, Call, FileRef, Sys};
 use crate::creds::{CAP_DAC_OVERRIDE, CAP_FOWNER, Creds};
@@ -32,8 +32,7 @@ pub async fn check<T: Tracee>(tracee: &T, call: &Call) -> Result<(), Errno> {
     if !is_restricted(&creds) {
         return Ok(());
     }
-    let row = call.row();
-    if !row.args.iter().any(|arg| matches!(arg, Arg::Path | Arg::Link)) {
+    if !call.row().may_name_files() {
         return Ok(());
     }
     let is_access = matches!(call.sys, Sys::Access | Sys::Faccessat | Sys::Faccessat2);
@@ -66,14 +65,31 @@ impl<T: Tracee> Checker<'_, T> {
             Sys::Open | Sys::Openat => self.open(call.file(), call.int(Arg::OpenFlags).into()).await,
             Sys::Creat => self.open(call.file(), (libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC) as u64).await,
             Sys::Openat2 => self.openat2(call).await,
+            Sys::Chdir | Sys::Chroot => {
+                let target = self.target(call.file(), Last::Target).await?;
+                target.filter(Found::is_directory).map_or(Ok(()), |found| self.may(&found, EXECUTE))
+            }
+            Sys::Execve | Sys::Execveat => {
+                let target = self.target(call.file(), Last::with_flags(call.file().flags)).await?;
+                let regular = target.filter(|found| found.seen.mode & S_IFMT == S_IFREG);
+                regular.map_or(Ok(()), |found| self.may(&found, EXECUTE))
+            }
+            Sys::InotifyAddWatch => {
+                const IN_DONT_FOLLOW: u32 = 0x0200_0000;
+                let follow = call.int(Arg::Mask) & IN_DONT_FOLLOW == 0;
+                let target = self.target(call.file_by_path(), if follow { Last::Target } else { Last::Link }).await?;
+                target.map_or(Ok(()), |found| self.may(&found, READ))
+            }
+            Sys::Bind | Sys::Connect => self.socket(call).await,
+            Sys::Sendto | Sys::Sendmsg | Sys::Socketcall | Sys::Getcwd => Ok(()),
             Sys::Truncate | Sys::Truncate64 => {
-                let target = self.target(call.file(), Last::Followed).await?;
+                let target = self.target(call.file(), Last::Target).await?;
                 match target.filter(|found| found.seen.mode & S_IFMT == S_IFREG) {
                     Some(found) => self.may(&found, WRITE),
                     None => Ok(()),
                 }
             }
-            _ => self.walk(call.file(), Last::with(call.file().flags)).await.map(drop),
+            _ => self.walk(call.file(), Last::with_flags(call.file().flags)).await.map(drop),
         }
     }
 
@@ -143,10 +159,20 @@ impl<T: Tracee> Checker<'_, T> {
         }
     }
 
+    /// An AF_UNIX socket with a path: `net/unix/af_unix.c: unix_bind_bsd, unix_find_bsd`.
+    async fn socket(&self, call: &Call) -> Result<(), Errno> {
+        let Some(path) = creation::socket_path(self.tracee, call) else { return Ok(()) };
+        let file = FileRef { dirfd: libc::AT_FDCWD, path, flags: 0 };
+        if call.sys == Sys::Bind {
+            return self.create(file).await;
+        }
+        self.target(file, Last::Target).await?.map_or(Ok(()), |found| self.may(&found, WRITE))
+    }
+
     /// `do_linkat`.
     async fn link(&self, call: &Call) -> Result<(), Errno> {
         let follow = call.int(Arg::AtFlags) as i32 & libc::AT_SYMLINK_FOLLOW != 0;
-        let source = self.target(call.file(), if follow { Last::Followed } else { Last::Kept }).await?;
+        let source = self.target(call.file(), if follow { Last::Target } else { Last::Link }).await?;
         let destination = self.walk(call.destination(), Last::Name).await?;
         let Some(Walked { directory: Some(directory), target: None }) = destination else { return Ok(()) };
         if let Some(source) = source {
@@ -184,7 +210,7 @@ impl<T: Tracee> Checker<'_, T> {
         let has = |flag: i32| flags & flag as u64 != 0;
         let creates = has(libc::O_CREAT) && !has(libc::O_PATH);
         let never_follows = has(libc::O_NOFOLLOW) || creates && has(libc::O_EXCL);
-        let last = if never_follows { Last::Kept } else { Last::Followed };
+        let last = if never_follows { Last::Link } else { Last::Made };
         let Some(Walked { directory, target }) = self.walk(file, last).await? else { return Ok(()) };
         if has(libc::O_PATH) {
             return Ok(());

@@ -5,7 +5,7 @@ use crate::call::{Call, FileRef, Sys, TraceeAddr};
 use crate::creds::Creds;
 use crate::errno::Errno;
 use crate::lie::LieTable;
-use crate::policy::Schedule;
+use crate::policy::{Schedule, parent};
 use crate::stat::Statx;
 
 /// How a handler ends.
@@ -140,9 +140,15 @@ pub trait Tracee {
         None
     }
 
-    /// The text of a symbolic link, without any call in the tracee's name; returns its length. `None` if it is none, or if the
-    /// engine cannot tell. The path is relative to `dirfd`, and has no terminator.
-    fn link_text(&self, _dirfd: i32, _path: &[u8], _text: &mut [u8]) -> Option<usize> {
+    /// statx(2), as [`Tracee::stat`], of a path in the root of the process, if that is another one; without any call in the
+    /// tracee's name. `flags` may have `AT_SYMLINK_NOFOLLOW`. `None` if the tracee's own kernel can be asked.
+    fn stat_inside(&self, _dirfd: i32, _path: &[u8], _flags: i32) -> Option<Result<Statx, Errno>> {
+        None
+    }
+
+    /// The text of a symbolic link, in the root of the process and without any call in the tracee's name; returns its
+    /// length. `None` if it is none, or if the engine cannot tell.
+    fn symlink_text(&self, _dirfd: i32, _path: &[u8], _text: &mut [u8]) -> Option<usize> {
         None
     }
 
@@ -154,6 +160,105 @@ pub trait Tracee {
 
     /// The process may see other mounts or another root from now on.
     fn paths_changed(&self);
+
+    // A process with another root. An engine that knows none leaves all of it as it is.
+
+    /// Whether the process has another root, so that its paths are to be translated.
+    fn has_root(&self) -> bool {
+        false
+    }
+
+    /// Whether the kernel itself may show it other mounts or another root than us.
+    fn has_own_view(&self) -> bool {
+        false
+    }
+
+    /// Finds what a path leads to in the root of the process, and puts a name that the kernel understands, terminated,
+    /// to `to`, where there is room for [`PATH_MAX`] bytes. It is good until the handler ends. Returns whether it is that
+    /// of a link of procfs which tells more than its text.
+    ///
+    /// # Errors
+    /// Those of looking it up; not that of the last component, for the kernel to tell.
+    fn translate(&self, _dirfd: i32, _path: &[u8], _last: Last, _to: TraceeAddr) -> Result<bool, Errno> {
+        Err(Errno::ENOSYS)
+    }
+
+    /// Memory in the tracee for what takes the place of arguments, [`ASIDE_LEN`] bytes; otherwise as
+    /// [`Tracee::scratch`], and apart from it.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    fn aside(&self) -> Result<TraceeAddr, Errno> {
+        Err(Errno::ENOMEM)
+    }
+
+    /// chroot(2), if the process is `allowed` to: the path is looked up in any case.
+    ///
+    /// # Errors
+    /// The kernel's.
+    async fn change_root(&self, _path: &[u8], _allowed: bool) -> Result<(), Errno> {
+        Err(Errno::ENOSYS)
+    }
+
+    /// The working directory as seen from the root, in `text`. Returns its length.
+    ///
+    /// # Errors
+    /// `ENOENT` if it was removed.
+    fn working_directory(&self, _text: &mut [u8]) -> Result<usize, Errno> {
+        Err(Errno::ENOSYS)
+    }
+
+    /// What readlink(2) tells of a link of procfs for which [`Tracee::translate`] has returned true, in `text`. Returns
+    /// its length.
+    ///
+    /// # Errors
+    /// readlink(2)'s.
+    fn link_text(&self, _dirfd: i32, _path: &[u8], _text: &mut [u8]) -> Result<usize, Errno> {
+        Err(Errno::ENOSYS)
+    }
+
+    /// Has a program ready to be executed in the root of the process, and puts the name to execute, terminated, to `to`.
+    /// `called` is the name it is told to have been executed by.
+    ///
+    /// # Errors
+    /// execve(2)'s.
+    fn prepare_program(
+        &self,
+        _dirfd: i32,
+        _path: &[u8],
+        _flags: i32,
+        _called: &[u8],
+        _to: TraceeAddr,
+    ) -> Result<(), Errno> {
+        Err(Errno::ENOSYS)
+    }
+
+    /// The prepared program was not executed.
+    fn forget_program(&self) {}
+
+    /// Shows `source` at a path, for processes in another root.
+    ///
+    /// # Errors
+    /// mount(2)'s.
+    fn mount(&self, _source: MountSource, _path: &[u8]) -> Result<(), Errno> {
+        Err(Errno::EPERM)
+    }
+
+    /// Whether something is shown at a path by [`Tracee::mount`], or it is the root.
+    ///
+    /// # Errors
+    /// Those of looking it up.
+    fn is_mount_point(&self, _path: &[u8]) -> Result<bool, Errno> {
+        Ok(false)
+    }
+
+    /// Ends [`Tracee::mount`]. `last` tells whether a symbolic link is followed.
+    ///
+    /// # Errors
+    /// umount(2)'s.
+    fn umount(&self, _path: &[u8], _last: Last) -> Result<(), Errno> {
+        Err(Errno::EPERM)
+    }
 
     /// Copies the tracee's memory; all or `EFAULT`.
     fn read(&self, from: TraceeAddr, to: &mut [u8]) -> Result<(), Errno>;
@@ -182,6 +287,40 @@ pub const SCRATCH_LEN: usize = 3 * 4096;
 /// `PATH_MAX`: bytes of a path with its terminator.
 pub const PATH_MAX: usize = 4096;
 
+/// Bytes of [`Tracee::aside`]: two paths and a page for structures.
+pub const ASIDE_LEN: usize = 3 * 4096;
+
+/// What a call does with the last component of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Last {
+    /// Makes or removes the name: never followed, whatever is there (`fs/namei.c: filename_parentat`).
+    Name,
+    /// Not followed, unless a slash is behind it.
+    Link,
+    /// Followed.
+    Target,
+    /// Followed, and made where that leads if it is not there: open(2) with `O_CREAT`.
+    Made,
+}
+
+impl Last {
+    /// For a call with these `AT_*` flags.
+    pub const fn with_flags(flags: i32) -> Last {
+        if flags & libc::AT_SYMLINK_NOFOLLOW != 0 { Last::Link } else { Last::Target }
+    }
+}
+
+/// What is mounted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MountSource<'a> {
+    /// A file or directory as the process names it.
+    Bind(&'a [u8]),
+    /// A directory of the host.
+    Host(&'a [u8]),
+    /// The mount point itself: it is one, and shows what it is.
+    Itself,
+}
+
 /// Conveniences over the primitives; the same for every engine.
 #[allow(async_fn_in_trait)]
 pub trait TraceeExt: Tracee {
@@ -194,6 +333,22 @@ pub trait TraceeExt: Tracee {
     fn at(&self, file: FileRef) -> (u64, u64) {
         let path = if file.is_descriptor() { self.empty_path() } else { file.path };
         (file.dirfd as u64, path.0)
+    }
+
+    /// [`Tracee::stat`] of a path that need not be in the tracee's memory. `flags` may have `AT_SYMLINK_NOFOLLOW`. Uses
+    /// scratch.
+    ///
+    /// # Errors
+    /// The kernel's; those of scratch memory.
+    async fn stat_name(&self, dirfd: i32, path: &[u8], flags: i32) -> Result<Statx, Errno> {
+        if let Some(result) = self.stat_inside(dirfd, path, flags) {
+            return result;
+        }
+        let mut terminated = [0; PATH_MAX];
+        terminated.get_mut(..path.len()).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(path);
+        let terminated = terminated.get(..=path.len()).ok_or(Errno::ENAMETOOLONG)?;
+        let path = parent::put_path(self, terminated)?;
+        self.stat(FileRef { dirfd, path, flags: flags | libc::AT_NO_AUTOMOUNT }).await
     }
 
     /// Reads a path or name with its terminator taken off.

@@ -5,7 +5,7 @@
 //! What a walk cannot find out it leaves to the kernel, which then says `ENOENT`, `ENOTDIR`, `ELOOP` or whatever it is.
 
 use super::permission::{self, EXECUTE, Subject};
-use super::{PATH_MAX, Tracee, TraceeExt, parent, view};
+use super::{Last, PATH_MAX, Tracee, TraceeExt, view};
 use crate::call::FileRef;
 use crate::errno::Errno;
 use crate::lie::Lie;
@@ -110,24 +110,6 @@ struct Walk<'a, T> {
     at: Found,
 }
 
-/// What is done with a symbolic link that a path ends in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Last {
-    /// It is followed.
-    Followed,
-    /// It is what the path is about, unless a slash is behind it.
-    Kept,
-    /// The name itself is made, moved or removed (`filename_parentat`).
-    Name,
-}
-
-impl Last {
-    /// For a call with these `AT_*` flags.
-    pub const fn with(flags: i32) -> Last {
-        if flags & libc::AT_SYMLINK_NOFOLLOW != 0 { Last::Kept } else { Last::Followed }
-    }
-}
-
 /// Follows the path of `file`, whose flags do not matter, for `who`. `None` if that cannot be told, or leads nowhere, which
 /// the kernel will notice.
 ///
@@ -140,7 +122,8 @@ pub async fn walk<T: Tracee>(tracee: &T, who: &Subject, file: FileRef, last: Las
     if rest.len == 0 {
         return Ok(None);
     }
-    let Some(start) = start(tracee, file.dirfd, rest.get().starts_with(b"/")).await else { return Ok(None) };
+    let is_absolute = rest.get().starts_with(b"/");
+    let Some(start) = start(tracee, file.dirfd, is_absolute).await else { return Ok(None) };
     let mut walk = Walk { tracee, who, dirfd: file.dirfd, done: Text::new(), rest, at: start };
     if walk.rest.get().starts_with(b"/") && walk.done.push(b"/").is_none() {
         return Ok(None);
@@ -150,14 +133,14 @@ pub async fn walk<T: Tracee>(tracee: &T, who: &Subject, file: FileRef, last: Las
 
 /// The directory where a path begins.
 async fn start<T: Tracee>(tracee: &T, dirfd: i32, is_absolute: bool) -> Option<Found> {
-    let file = if is_absolute {
-        FileRef { dirfd: libc::AT_FDCWD, path: parent::put_path(tracee, b"/\0").ok()?, flags: 0 }
+    let real = if is_absolute {
+        tracee.stat_name(libc::AT_FDCWD, b"/", 0).await
     } else if dirfd == libc::AT_FDCWD {
-        FileRef { dirfd, path: parent::put_path(tracee, b".\0").ok()?, flags: 0 }
+        tracee.stat_name(dirfd, b".", 0).await
     } else {
-        FileRef::descriptor(dirfd)
+        tracee.stat(FileRef::descriptor(dirfd)).await
     };
-    tracee.stat(file).await.ok().map(|real| Found::new(tracee, real))
+    real.ok().map(|real| Found::new(tracee, real))
 }
 
 impl<T: Tracee> Walk<'_, T> {
@@ -173,7 +156,7 @@ impl<T: Tracee> Walk<'_, T> {
             if !self.at.is_directory() {
                 return Ok(None);
             }
-            self.search()?;
+            self.search().await?;
             let behind = self.done.len;
             let name = self.rest.bytes.get(..len).unwrap_or_default();
             let is_name = !matches!(name, b"." | b"..");
@@ -190,8 +173,8 @@ impl<T: Tracee> Walk<'_, T> {
                 Err(_) => return Ok(None),
             };
             let is_kept = match last {
-                Last::Followed => false,
-                Last::Kept => is_last && !has_slash,
+                Last::Target | Last::Made => false,
+                Last::Link => is_last && !has_slash,
                 Last::Name => is_last,
             };
             if real.file_type() != S_IFLNK || is_kept {
@@ -222,22 +205,18 @@ impl<T: Tracee> Walk<'_, T> {
 
     /// # Errors
     /// `EACCES` if the directory may not be searched.
-    fn search(&self) -> Result<(), Errno> {
+    async fn search(&self) -> Result<(), Errno> {
         let allowed = permission::allows_as_remembered(self.tracee, self.who, &self.at.real, &self.at.seen, EXECUTE);
-        if allowed { Ok(()) } else { Err(Errno::EACCES) }
+        if allowed || self.is_in_procfs(&self.at.real).await { Ok(()) } else { Err(Errno::EACCES) }
     }
 
     async fn stat(&self, flags: i32) -> Result<Statx, Errno> {
-        let mut path = [0; PATH_MAX];
-        path.get_mut(..self.done.len).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(self.done.get());
-        let with_terminator = path.get(..=self.done.len).ok_or(Errno::ENAMETOOLONG)?;
-        let path = parent::put_path(self.tracee, with_terminator)?;
-        self.tracee.stat(FileRef { dirfd: self.dirfd, path, flags: flags | libc::AT_NO_AUTOMOUNT }).await
+        self.tracee.stat_name(self.dirfd, self.done.get(), flags).await
     }
 
+    /// Whether it is in procfs, whose links are none, and whose directories belong to whoever the kernel thinks.
     async fn is_in_procfs(&self, real: &Statx) -> bool {
-        let Ok(path) = parent::put_path(self.tracee, b"/proc\0") else { return false };
-        let proc = self.tracee.stat(FileRef { dirfd: libc::AT_FDCWD, path, flags: libc::AT_NO_AUTOMOUNT }).await;
+        let proc = self.tracee.stat_name(libc::AT_FDCWD, b"/proc", 0).await;
         proc.is_ok_and(|proc| proc.id().dev == real.id().dev)
     }
 
@@ -245,7 +224,7 @@ impl<T: Tracee> Walk<'_, T> {
     /// the length before that link.
     async fn follow(&mut self, behind: usize) -> Option<()> {
         let mut text = [0; PATH_MAX];
-        let len = self.tracee.link_text(self.dirfd, self.done.get(), &mut text)?;
+        let len = self.tracee.symlink_text(self.dirfd, self.done.get(), &mut text)?;
         let text = text.get(..len)?;
         if self.rest.len > 0 && !self.rest.get().starts_with(b"/") {
             self.rest.prepend(b"/")?;

@@ -7,6 +7,7 @@ use super::foundlings;
 use super::last_process;
 use super::lookup;
 use super::ptrace::{self, Watch};
+use super::root::Rooted;
 use super::run::Tracer;
 use super::thread::Start;
 use super::{Attach, Attached, Engine};
@@ -33,6 +34,7 @@ impl Tracer {
                 schedule: Schedule::default(),
                 stack: foundlings::stack_of(attach.pid),
                 view: lookup::view(attach.pid),
+                rooted: Rooted::default(),
                 space: Rc::default(),
             };
             let ids = (attach.pid, attach.pid, 0);

@@ -10,13 +10,33 @@ use super::run::Tracer;
 use super::thread::Thread;
 use super::tracked::Phase;
 use crate::arch::DONE_NUMBER;
-use crate::call::{Call, Sys, table};
+use crate::call::{Call, Scope, Sys};
 use crate::errno::Errno;
 use crate::filter;
 use crate::inside::calls;
 use crate::inside::layout::LEAVING;
-use crate::policy::{Answer, Outcome, PATH_MAX, TraceeExt, reach};
+use crate::policy::{self, Answer, Outcome, PATH_MAX, TraceeExt, reach};
 use crate::stats::Subject;
+
+/// Whether a call must be the first that its handler makes: it may wait, or makes or becomes another program, which has to
+/// begin where the call was issued.
+fn is_in_place(sys: Sys) -> bool {
+    matches!(
+        sys,
+        Sys::Open
+            | Sys::Openat
+            | Sys::Openat2
+            | Sys::Creat
+            | Sys::Clone
+            | Sys::Clone3
+            | Sys::Execve
+            | Sys::Execveat
+            | Sys::Connect
+            | Sys::Sendto
+            | Sys::Sendmsg
+            | Sys::Socketcall
+    )
+}
 
 impl Tracer {
     pub(super) fn handle_call(&mut self, tid: i32) -> Result<(), Gone> {
@@ -107,7 +127,12 @@ impl Tracer {
         let every_open = tracked.every_open || tracked.thread.engine == Engine::Ptrace;
         // The invocation's own exec needs no trampoline.
         let ready = tracked.ready || matches!(sys, Sys::Execve | Sys::Execveat);
-        if !ready || !call.stops(every_open) {
+        let scope = match tracked.thread.looks_at_paths() {
+            true => Scope::Paths,
+            false if every_open => Scope::Opens,
+            false => Scope::Plain,
+        };
+        if !ready || !call.stops(scope) {
             return self.resume(tid, 0);
         }
         tracked.thread.abi.set(abi);
@@ -117,8 +142,8 @@ impl Tracer {
         let origin = Origin { call, abi, number, pc: info.pc, sp: info.sp };
         let counted = call.sys;
         let is_foreign = !std::ptr::eq(abi, thread.home.get());
-        let is_restricted = reach::is_restricted(&thread.creds.get());
-        let adds_filter = (late_filter || is_restricted) && !every_open;
+        let is_restricted = thread.is_restricted();
+        let adds_filter = late_filter && !every_open;
         tracked.every_open |= adds_filter;
         let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if is_foreign || adds_filter || is_restricted {
             Box::pin(async move {
@@ -128,11 +153,20 @@ impl Tracer {
                 if adds_filter {
                     thread.stop_at_every_open().await?;
                 }
+                if !is_in_place(call.sys) {
+                    // The program before it was not restricted.
+                    thread.watch_if_restricted().await?;
+                }
                 reach::check(&*thread, &call).await?;
-                table::dispatch(&*thread, &call).await
+                policy::root::dispatch(&*thread, &call).await
             })
         } else {
-            Box::pin(async move { table::dispatch(&*thread, &call).await })
+            Box::pin(async move {
+                let outcome = policy::root::dispatch(&*thread, &call).await;
+                // It may just have given up root.
+                thread.watch_if_restricted().await?;
+                outcome
+            })
         };
         tracked.flight = Some(Flight::of_call(origin, future));
         self.count(|stats| {

@@ -85,13 +85,28 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable], begun: Option<u64>) -
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(Failure::Closed(stack.0)),
         memory => memory?,
     };
-    let executable = lookup::executable(thread.tid);
+    let program = thread.start_program();
+    let executable = match &program {
+        Some(program) => Some(program.stat),
+        None => lookup::executable(thread.tid),
+    };
     thread.stack.set(Some(stack.0));
     let tid = thread.tid;
-    policy::exec::after_exec(thread, executable.as_ref(), &mut |value| lookup::capability(tid, value), stack)
+    let mut capability = |value: &mut [u8; policy::exec::CAPABILITY_MAX]| match &program {
+        Some(program) => program.capability(value),
+        None => lookup::capability(tid, value),
+    };
+    policy::exec::after_exec(thread, executable.as_ref(), &mut capability, stack)
+        .and_then(|()| match &program {
+            Some(program) => policy::exec::auxv::set_file_name(thread, stack, &program.called),
+            None => Ok(()),
+        })
         .map_err(|errno| Failure::Cannot(format!("its auxv cannot be changed: {errno}")))?;
     // The agent finds its way by the auxv, which is where the stack pointer was in the beginning.
-    let with_agent = thread.engine == Engine::Inline && begun.is_none() && thread.world.agents_abi(thread).is_some();
+    let with_agent = thread.engine == Engine::Inline
+        && begun.is_none()
+        && !thread.is_rooted()
+        && thread.world.agents_abi(thread).is_some();
     let code = thread.world.trampoline.bootstrap(abi.abi(), with_agent);
     // All of it in the page of the first instruction: behind that may be nothing.
     let pc = abi.abi().pc(&registers);

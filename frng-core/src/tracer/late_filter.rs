@@ -26,16 +26,19 @@ impl Tracer {
         }
     }
 
-    /// Has an interrupted tracee that lacks the filter add it, if it has nothing else to do. Tells whether it does.
+    /// Has an interrupted tracee that lacks the filter add it, if it has nothing else to do, and take the name of its program
+    /// if that is not the kernel's. Tells whether it does one of these.
     pub(super) fn add_late_filter(&mut self, tid: i32) -> Result<bool, Gone> {
         let late_filter = self.every_open;
         let abis = self.abis;
         let tracked = self.tracked(tid)?;
         let idle = matches!(tracked.phase, Phase::Running) && tracked.flight.is_none();
-        if !(late_filter && idle && tracked.lacks_filter()) {
+        let adds_filter = late_filter && tracked.lacks_filter();
+        let is_misnamed = tracked.ready && tracked.thread.is_misnamed();
+        if !idle || !adds_filter && !is_misnamed {
             return Ok(false);
         }
-        tracked.every_open = true;
+        tracked.every_open |= adds_filter;
         let thread = Rc::clone(&tracked.thread);
         let home = thread.home.get();
         thread.abi.set(home);
@@ -44,7 +47,10 @@ impl Tracer {
         tracked.flight = Some(Flight::outside(
             interrupted,
             Box::pin(async move {
-                thread.stop_at_every_open().await?;
+                if adds_filter {
+                    thread.stop_at_every_open().await?;
+                }
+                thread.take_name().await?;
                 Ok(Answer::Pass)
             }),
         ));

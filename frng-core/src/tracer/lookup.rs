@@ -110,9 +110,10 @@ fn link_to(thread: &Thread, dirfd: i32) -> Option<CString> {
 
 fn by_path(thread: &Thread, file: FileRef, path: &[u8]) -> Option<Result<Statx, Errno>> {
     let follow = file.flags & libc::AT_SYMLINK_NOFOLLOW == 0;
+    let held = held(path);
     let base = if path.starts_with(b"/") { None } else { Some(open_base(thread, file.dirfd)?) };
-    let base_fd = base.as_ref().map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd);
-    let path = CString::new(path).ok()?;
+    let base_fd = held.map_or(base.as_ref().map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd), |(directory, _)| directory);
+    let path = CString::new(held.map_or(path, |(_, name)| name)).ok()?;
     let opened = match open_path(base_fd, &path, follow, RESOLVE_NO_MAGICLINKS) {
         Ok(opened) => opened,
         Err(error) => {
@@ -121,6 +122,7 @@ fn by_path(thread: &Thread, file: FileRef, path: &[u8]) -> Option<Result<Statx, 
                 |resolve| open_path(base_fd, &path, follow, resolve).err().and_then(|error| error.raw_os_error());
             let certain = is_the_tracees(errno, path.as_bytes())
                 && !base.as_ref().is_some_and(is_in_procfs)
+                && held.is_none_or(|(directory, _)| !is_on_procfs(directory))
                 && (again(RESOLVE_NO_XDEV) == Some(errno) || again(RESOLVE_NO_SYMLINKS) == Some(errno));
             return certain.then_some(Err(Errno(errno)));
         }
@@ -137,8 +139,23 @@ fn is_the_tracees(errno: i32, path: &[u8]) -> bool {
     matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG | libc::EACCES) && !names_proc
 }
 
+/// Of a name in a directory that is open here (see [`super::root`]): which, and the rest of the name.
+fn held(path: &[u8]) -> Option<(i32, &[u8])> {
+    static PREFIX: OnceLock<String> = OnceLock::new();
+    let prefix = PREFIX.get_or_init(|| format!("/proc/{}/fd/", std::process::id()));
+    let path = path.strip_prefix(prefix.as_bytes())?;
+    let slash = path.iter().position(|byte| *byte == b'/')?;
+    let number = std::str::from_utf8(&path[..slash]).ok()?.parse().ok()?;
+    let rest = path[slash..].iter().position(|byte| *byte != b'/').map_or(path.len(), |begin| slash + begin);
+    Some((number, if rest < path.len() { &path[rest..] } else { b"." }))
+}
+
 fn is_in_procfs(directory: &OwnedFd) -> bool {
-    match statx(directory.as_raw_fd(), c"", libc::AT_EMPTY_PATH) {
+    is_on_procfs(directory.as_raw_fd())
+}
+
+fn is_on_procfs(directory: i32) -> bool {
+    match statx(directory, c"", libc::AT_EMPTY_PATH) {
         Ok(stat) => proc_device().is_none_or(|device| device == (stat.dev_major, stat.dev_minor)),
         Err(_) => true,
     }

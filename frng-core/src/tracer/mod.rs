@@ -30,6 +30,7 @@ mod orphans;
 mod pending;
 mod program;
 mod ptrace;
+mod root;
 mod run;
 mod space;
 mod thread;

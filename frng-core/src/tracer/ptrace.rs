@@ -317,6 +317,17 @@ pub fn same_memory(one: i32, other: i32) -> Option<bool> {
     }
 }
 
+/// Whether two threads have root and working directory in common (`CLONE_FS`); `None` if the kernel does not tell.
+pub fn same_root(one: i32, other: i32) -> Option<bool> {
+    /// `KCMP_FS` (`include/uapi/linux/kcmp.h`).
+    const KCMP_FS: i32 = 3;
+    // SAFETY: takes no memory.
+    match unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_FS, 0, 0) } {
+        -1 => None,
+        order => Some(order == 0),
+    }
+}
+
 /// Copies `len` bytes from each of these addresses of a tracee, one behind the other, up to the first that cannot be read.
 pub fn read_each(tid: i32, begins: &[u64], len: usize) -> Vec<u8> {
     let mut bytes = vec![0; begins.len() * len];

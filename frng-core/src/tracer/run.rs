@@ -100,6 +100,7 @@ impl Tracer {
                 lies_len: lies.len,
                 threads: Default::default(),
                 mapping: Default::default(),
+                copies: Default::default(),
             }),
             log,
             orders,

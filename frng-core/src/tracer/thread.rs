@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
+use std::os::fd::OwnedFd;
 use std::rc::{Rc, Weak};
 use std::task::Poll;
 
@@ -12,6 +13,7 @@ use super::known::Programs;
 use super::lookup;
 use super::program;
 use super::ptrace;
+use super::root::{Copies, Rooted};
 use super::space::Space;
 use super::told;
 use super::trampoline::{Slot, Trampoline};
@@ -20,7 +22,7 @@ use crate::call::{FileRef, Sys, TraceeAddr};
 use crate::creds::Creds;
 use crate::errno::Errno;
 use crate::log::Log;
-use crate::policy::{Process, Schedule, Settings, Tracee};
+use crate::policy::{Last, MountSource, Process, Schedule, Settings, Tracee};
 use crate::stat::{STATX_WANTED, Statx};
 use crate::state::Table;
 
@@ -55,6 +57,8 @@ pub struct World {
     pub threads: RefCell<HashMap<i32, Weak<Thread>>>,
     /// Processes into which a thread just maps another trampoline.
     pub mapping: RefCell<HashSet<i32>>,
+    /// Programs that were executed in another root.
+    pub copies: Copies,
 }
 
 impl World {
@@ -83,6 +87,10 @@ pub struct Thread {
     /// Begin of the stack of the program that is run; see [`super::foundlings`].
     pub(super) stack: Cell<Option<u64>>,
     pub(super) view: Cell<lookup::View>,
+    /// Its root, if it is another one.
+    pub(super) rooted: RefCell<Rooted>,
+    /// What has to stay open until the handler ends.
+    pub(super) held: RefCell<Vec<Rc<OwnedFd>>>,
     /// What the agent has of this thread's memory.
     pub(super) space: RefCell<Rc<Space>>,
     pub(super) world: Rc<World>,
@@ -111,6 +119,8 @@ pub struct Start {
     pub stack: Option<u64>,
     /// Whether its paths mean the same here.
     pub view: lookup::View,
+    /// Its root, if it is another one.
+    pub rooted: Rooted,
     /// Its memory.
     pub space: Rc<Space>,
 }
@@ -131,6 +141,8 @@ impl Thread {
             schedule: Cell::new(start.schedule),
             stack: Cell::new(start.stack),
             view: Cell::new(start.view),
+            rooted: RefCell::new(start.rooted),
+            held: RefCell::default(),
             space: RefCell::new(start.space),
             world,
             abi: Cell::new(abi),
@@ -154,6 +166,7 @@ impl Thread {
             schedule: self.schedule.get(),
             stack: self.stack.get(),
             view: self.view.get(),
+            rooted: self.rooted.borrow().clone(),
             space: Rc::clone(&self.space.borrow()),
         }
     }
@@ -184,6 +197,7 @@ impl Thread {
     pub fn release_slot(&self) {
         self.request.set(None);
         self.reply.set(None);
+        self.held.borrow_mut().clear();
         if let Some(slot) = self.slot.take() {
             self.world.trampoline.release(slot);
         }
@@ -292,6 +306,12 @@ impl Drop for Mapping<'_> {
     }
 }
 
+/// Copies a text of which not everything has to fit; returns how much did.
+fn fill(to: &mut [u8], text: &[u8]) -> Result<usize, Errno> {
+    to.get_mut(..text.len()).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(text);
+    Ok(text.len())
+}
+
 impl Drop for Thread {
     fn drop(&mut self) {
         self.release_slot();
@@ -385,10 +405,20 @@ impl Tracee for Thread {
     }
 
     fn program_head(&self, dirfd: i32, path: &[u8], flags: i32, head: &mut [u8]) -> Option<usize> {
+        if self.is_rooted() {
+            return self.head_inside(dirfd, path, flags, head);
+        }
         program::head(self, dirfd, path, flags, head)
     }
 
-    fn link_text(&self, dirfd: i32, path: &[u8], text: &mut [u8]) -> Option<usize> {
+    fn stat_inside(&self, dirfd: i32, path: &[u8], flags: i32) -> Option<Result<Statx, Errno>> {
+        self.is_rooted().then(|| self.stat_found(dirfd, path, flags))
+    }
+
+    fn symlink_text(&self, dirfd: i32, path: &[u8], text: &mut [u8]) -> Option<usize> {
+        if self.is_rooted() {
+            return self.text_found(dirfd, path).and_then(|found| fill(text, &found)).ok();
+        }
         lookup::link_text(self, dirfd, path, text)
     }
 
@@ -401,6 +431,55 @@ impl Tracee for Thread {
         for thread in self.world.threads.borrow().values().filter_map(Weak::upgrade) {
             thread.view.set(lookup::view(thread.tid));
         }
+    }
+
+    fn has_root(&self) -> bool {
+        self.is_rooted()
+    }
+
+    fn has_own_view(&self) -> bool {
+        self.has_foreign_view()
+    }
+
+    fn translate(&self, dirfd: i32, path: &[u8], last: Last, to: TraceeAddr) -> Result<bool, Errno> {
+        self.translate_path(dirfd, path, last, to)
+    }
+
+    fn aside(&self) -> Result<TraceeAddr, Errno> {
+        let slot = self.slot()?;
+        Ok(TraceeAddr(self.world.trampoline.aside_address(self.abi(), slot)))
+    }
+
+    async fn change_root(&self, path: &[u8], allowed: bool) -> Result<(), Errno> {
+        self.enter_root(path, allowed).await
+    }
+
+    fn working_directory(&self, text: &mut [u8]) -> Result<usize, Errno> {
+        fill(text, &self.working_directory_text()?)
+    }
+
+    fn link_text(&self, dirfd: i32, path: &[u8], text: &mut [u8]) -> Result<usize, Errno> {
+        fill(text, &self.magic_text(dirfd, path)?)
+    }
+
+    fn prepare_program(&self, dirfd: i32, path: &[u8], flags: i32, called: &[u8], to: TraceeAddr) -> Result<(), Errno> {
+        self.prepare_inside(dirfd, path, flags, called, to)
+    }
+
+    fn forget_program(&self) {
+        self.rooted.borrow_mut().starting = None;
+    }
+
+    fn mount(&self, source: MountSource, path: &[u8]) -> Result<(), Errno> {
+        self.add_mount(source, path)
+    }
+
+    fn is_mount_point(&self, path: &[u8]) -> Result<bool, Errno> {
+        self.is_mounted_at(path)
+    }
+
+    fn umount(&self, path: &[u8], last: Last) -> Result<(), Errno> {
+        self.remove_mount(path, last)
     }
 
     fn read(&self, from: TraceeAddr, to: &mut [u8]) -> Result<(), Errno> {

@@ -7,10 +7,10 @@ use std::rc::Rc;
 use zerocopy::IntoBytes;
 
 use super::ptrace;
+use super::root;
 use super::thread::Thread;
 use crate::inside::layout;
 use crate::inside::local::{CONTENT_OFFSET, Content, GROUPS_MAX, GROUPS_OFFSET};
-use crate::policy::reach;
 
 /// Tells the agent that shares this thread's memory what is faked of the thread. If the other threads that share it are
 /// not the same, the agent answers nothing until they are.
@@ -26,8 +26,8 @@ pub fn tell(thread: &Thread) {
     let uniform =
         members.iter().filter(|other| Rc::ptr_eq(&space, &other.space.borrow())).all(|other| same(thread, other));
     let groups = thread.groups.borrow();
-    // Whoever may be refused something by a path is looked at by the tracer, which has room for that.
-    let usable = uniform && groups.len() <= GROUPS_MAX && !reach::is_restricted(&thread.creds.get());
+    // Where paths are looked at closely that is the tracer's, which has room for it.
+    let usable = uniform && groups.len() <= GROUPS_MAX && !thread.looks_at_paths();
     space.uniform.set(uniform);
     let mut content = Content::new();
     content.usable = usable.into();
@@ -62,4 +62,5 @@ fn same(one: &Thread, other: &Thread) -> bool {
         && one.process.get() == other.process.get()
         && Rc::ptr_eq(&one.settings, &other.settings)
         && *one.groups.borrow() == *other.groups.borrow()
+        && root::same_root(one, other)
 }

@@ -12,21 +12,25 @@ use std::os::unix::fs::FileExt;
 
 use super::agent::Agent;
 use crate::arch::{Abi, TrampolineLayout};
+use crate::call::Scope;
 use crate::inside::counters::Counters;
 use crate::inside::layout;
 use crate::inside::local::{LIES_OFFSET, LiesFile};
 use crate::memory::{Mapping, Place};
-use crate::policy::SCRATCH_LEN;
+use crate::policy::{ASIDE_LEN, SCRATCH_LEN};
 use crate::stat::STATX_LEN;
 
 /// Bytes for the code of one ABI, without the agent: a page of code, then the filter a tracee may have to add.
 const CODE_LEN: usize = layout::AGENT as usize;
 /// Where the filter's `struct sock_fprog` is, from the begin of the code.
 const FILTER_OFFSET: usize = 4096;
-/// Where its instructions are, from the begin of the code.
-const FILTER_CODE_OFFSET: usize = FILTER_OFFSET + 16;
-/// Bytes of a slot: a page for the engine itself, then the handler's scratch memory.
-const SLOT_LEN: usize = 4096 + SCRATCH_LEN;
+/// Where its instructions are, from its begin.
+const INSTRUCTIONS: usize = 16;
+/// Where the `struct sock_fprog` of the filter that stops at every path is, from the begin of the code.
+const PATH_FILTER_OFFSET: usize = (FILTER_OFFSET + layout::TEMPLATE as usize) / 2;
+/// Bytes of a slot: a page for the engine itself, then what takes the place of arguments, then the handler's scratch
+/// memory.
+const SLOT_LEN: usize = 4096 + ASIDE_LEN + SCRATCH_LEN;
 /// Slots: how many handlers may wait at the same time. The file is sparse, unused ones cost nothing.
 const SLOTS: usize = 1024;
 /// The slot that is none, but for what the agents count.
@@ -64,7 +68,9 @@ impl Trampoline {
             for (index, abi) in abis.iter().enumerate() {
                 let begin = if index == 0 { 0 } else { index * CODE_LEN + agent_len };
                 file.write_all_at(abi.trampoline_code(), begin as u64)?;
-                file.write_all_at(&filter(abis, *abi), (begin + FILTER_OFFSET) as u64)?;
+                for (offset, scope) in [(FILTER_OFFSET, Scope::Opens), (PATH_FILTER_OFFSET, Scope::Paths)] {
+                    file.write_all_at(&filter(abis, *abi, offset, scope), (begin + offset) as u64)?;
+                }
             }
             if let Some((agent, lies)) = &agent {
                 let at = layout::TEMPLATE + LIES_OFFSET as u64;
@@ -181,17 +187,28 @@ impl Trampoline {
         abi.trampoline_address() + FILTER_OFFSET as u64
     }
 
+    /// The `struct sock_fprog` of the filter that stops at every path.
+    pub fn path_filter_address(&self, abi: &dyn Abi) -> u64 {
+        abi.trampoline_address() + PATH_FILTER_OFFSET as u64
+    }
+
+    /// Memory for what takes the place of arguments, as an address in the tracee.
+    pub fn aside_address(&self, abi: &dyn Abi, slot: Slot) -> u64 {
+        self.slot_address(abi, slot) + 4096
+    }
+
     /// A byte of value 0 in the tracee: behind code and filter.
     pub fn empty_string_address(&self, abi: &dyn Abi) -> u64 {
         abi.trampoline_address() + CODE_LEN as u64 - 1
     }
 }
 
-/// The filter that stops at every open, as `struct sock_fprog` in an ABI's layout with its instructions.
-fn filter(abis: &[&'static dyn Abi], abi: &dyn Abi) -> Vec<u8> {
-    let program = crate::filter::build(abis, true);
-    let address = abi.trampoline_address() + FILTER_CODE_OFFSET as u64;
-    let mut bytes = vec![0; FILTER_CODE_OFFSET - FILTER_OFFSET];
+/// A filter that stops at more calls than the first one, as `struct sock_fprog` in an ABI's layout with its instructions,
+/// to be at this place from the begin of the code.
+fn filter(abis: &[&'static dyn Abi], abi: &dyn Abi, offset: usize, scope: Scope) -> Vec<u8> {
+    let program = crate::filter::build_for(abis, scope);
+    let address = abi.trampoline_address() + (offset + INSTRUCTIONS) as u64;
+    let mut bytes = vec![0; INSTRUCTIONS];
     bytes[..2].copy_from_slice(&(program.len() as u16).to_ne_bytes());
     let word = abi.word_len();
     bytes[word..2 * word].copy_from_slice(&address.to_ne_bytes()[..word]);
@@ -200,7 +217,7 @@ fn filter(abis: &[&'static dyn Abi], abi: &dyn Abi) -> Vec<u8> {
         bytes.extend([instruction.jt, instruction.jf]);
         bytes.extend(instruction.k.to_ne_bytes());
     }
-    debug_assert!(bytes.len() < layout::TEMPLATE as usize - FILTER_OFFSET);
+    debug_assert!(bytes.len() < PATH_FILTER_OFFSET - FILTER_OFFSET);
     bytes
 }
 

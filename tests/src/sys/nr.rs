@@ -81,6 +81,7 @@ numbers! {
     fsetxattr = libc::SYS_fsetxattr,
     ftruncate = libc::SYS_ftruncate,
     getdents64 = libc::SYS_getdents64,
+    getcwd = libc::SYS_getcwd,
     getpid = libc::SYS_getpid,
     pread64 = libc::SYS_pread64,
     pwrite64 = libc::SYS_pwrite64,

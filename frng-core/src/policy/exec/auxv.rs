@@ -20,6 +20,7 @@ const AT_EUID: u64 = 12;
 const AT_GID: u64 = 13;
 const AT_EGID: u64 = 14;
 const AT_SECURE: u64 = 23;
+const AT_EXECFN: u64 = 31;
 
 /// Has the auxv of a program that has not run yet, its stack pointer being `stack`, tell of these credentials.
 ///
@@ -51,6 +52,31 @@ pub fn rewrite<T: Tracee>(tracee: &T, stack: TraceeAddr, creds: &Creds, secure: 
         used += 2 * word_len;
     }
     tracee.write(begin, auxv.get(..used).unwrap_or_default())
+}
+
+/// Has the auxv of a program that has not run yet tell that it was executed by this name. It takes the place of the one
+/// that the kernel has put on the stack, which must be no shorter.
+///
+/// # Errors
+/// `EFAULT` if the memory cannot be accessed, `E2BIG` if there is no auxv where it should be.
+pub fn set_file_name<T: Tracee>(tracee: &T, stack: TraceeAddr, name: &[u8]) -> Result<(), Errno> {
+    let word_len = tracee.abi().word_len();
+    let begin = find(tracee, stack, word_len)?;
+    let mut auxv = [0; AUXV_MAX];
+    let have = read_up_to(tracee, begin, &mut auxv)?;
+    for pair in auxv.get(..have).unwrap_or_default().chunks_exact(2 * word_len) {
+        let Some((kind, value)) = pair.split_at_checked(word_len) else { break };
+        match word(kind) {
+            AT_NULL => break,
+            AT_EXECFN => {
+                let to = TraceeAddr(word(value));
+                tracee.write(to, name)?;
+                return tracee.write(to.add(name.len() as u64), &[0]);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Where the auxv begins: behind the null pointer that ends the environment.

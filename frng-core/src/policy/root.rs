@@ -1,0 +1,237 @@
+//! A process with another root: chroot(2), and the translation of paths that follows from it.
+//!
+//! Before the handler of a call runs, each path among the arguments is replaced by a name that leads the kernel to the
+//! same file without the process's own root ([`Tracee::translate`]). Handlers need not know. What tells paths (getcwd,
+//! readlink of procfs) is translated back.
+
+use super::root_socket::translate_address;
+use super::{Answer, Last, Outcome, PATH_MAX, Tracee, TraceeExt, root_exec};
+use crate::call::{Arg, Call, Sys, TraceeAddr, table};
+use crate::creds::CAP_SYS_CHROOT;
+use crate::errno::Errno;
+
+pub use super::root_socket::sendmsg;
+
+/// Answers a call, whatever the root of the process.
+pub async fn dispatch<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    if !tracee.has_root() {
+        return table::dispatch(tracee, call).await;
+    }
+    let translated = match call.sys {
+        Sys::Execve | Sys::Execveat => return root_exec::execute(tracee, call).await,
+        Sys::Socketcall => return super::root_socket::socketcall(tracee, call).await,
+        // These look at paths themselves.
+        Sys::Chroot | Sys::PivotRoot | Sys::Mount | Sys::Umount | Sys::Umount2 | Sys::Readlink | Sys::Readlinkat => {
+            *call
+        }
+        _ => translated(tracee, call)?,
+    };
+    match table::dispatch(tracee, &translated).await {
+        Ok(Answer::Pass) if translated.args != call.args => tracee.run(&translated).await.map(Answer::Value),
+        outcome => outcome,
+    }
+}
+
+/// A call with its paths replaced.
+pub(super) fn translated<T: Tracee>(tracee: &T, call: &Call) -> Result<Call, Errno> {
+    let mut translated = *call;
+    if let Some(address) = match call.sys {
+        Sys::Bind | Sys::Connect => Some(0),
+        Sys::Sendto => Some(1),
+        _ => None,
+    } {
+        let last = if call.sys == Sys::Bind { Last::Name } else { Last::Target };
+        let length = if address == 0 { call.word(Arg::Length) } else { call.nth(Arg::Length, 1) };
+        if let Some((at, len)) = translate_address(tracee, TraceeAddr(call.nth(Arg::In, address)), length, last)? {
+            translated = translated.with_nth(Arg::In, address, at.0).with_nth(Arg::Length, address, len);
+        }
+        return Ok(translated);
+    }
+    if call.sys == Sys::Openat2 {
+        match resolve_flags(tracee, call) {
+            None => return Ok(translated),
+            Some(resolve) if resolve & RESOLVE_SCOPED != 0 => return Ok(translated),
+            Some(resolve) if resolve & RESOLVE_REFUSING != 0 => {
+                translated = without_refusals(tracee, call, resolve)?;
+            }
+            Some(_) => {}
+        }
+    }
+    for (kind, directory, nth) in
+        [(Arg::Path, Arg::Dirfd, 0), (Arg::Link, Arg::Dirfd, 0), (Arg::NewPath, Arg::NewDirfd, 1)]
+    {
+        if !call.row().args.contains(&kind) {
+            continue;
+        }
+        let mut buffer = [0; PATH_MAX];
+        let path = match tracee.read_cstr(call.addr(kind), &mut buffer) {
+            // EFAULT, ENAMETOOLONG, ENOENT or the descriptor itself.
+            Err(_) | Ok([]) => continue,
+            Ok(path) => path,
+        };
+        let has_directory = call.row().args.contains(&directory);
+        let dirfd = if has_directory { call.int(directory) as i32 } else { libc::AT_FDCWD };
+        let to = tracee.aside()?.add((nth * PATH_MAX) as u64);
+        tracee.translate(dirfd, path, last(tracee, call, kind), to)?;
+        translated = translated.with(kind, to.0);
+        if has_directory {
+            translated = translated.with(directory, libc::AT_FDCWD as u64);
+        }
+    }
+    Ok(translated)
+}
+
+/// `RESOLVE_BENEATH | RESOLVE_IN_ROOT` (`include/uapi/linux/openat2.h`): a path never leaves its directory, so it means the
+/// same whatever the root.
+const RESOLVE_SCOPED: u64 = 0x08 | 0x10;
+/// `RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS`: refuse names that go through links of procfs, as the
+/// translated ones do.
+const RESOLVE_REFUSING: u64 = 0x01 | 0x02 | 0x04;
+
+/// The `resolve` of a `struct open_how`, which comes behind flags and mode; `None` if it cannot be read.
+fn resolve_flags<T: Tracee>(tracee: &T, call: &Call) -> Option<u64> {
+    let mut resolve = [0; 8];
+    tracee.read(call.addr(Arg::OpenHow).add(RESOLVE_AT), &mut resolve).ok()?;
+    Some(u64::from_ne_bytes(resolve))
+}
+
+/// Where `resolve` is in a `struct open_how`, in bytes.
+const RESOLVE_AT: u64 = 16;
+
+/// An openat2 without the flags that refuse the translated name. What they would have refused is not.
+fn without_refusals<T: Tracee>(tracee: &T, call: &Call, resolve: u64) -> Result<Call, Errno> {
+    let mut how = [0; RESOLVE_AT as usize];
+    tracee.read(call.addr(Arg::OpenHow), &mut how)?;
+    let copy = tracee.aside()?.add(2 * PATH_MAX as u64);
+    tracee.write(copy, &how)?;
+    tracee.write(copy.add(RESOLVE_AT), &(resolve & !RESOLVE_REFUSING).to_ne_bytes())?;
+    Ok(call.with(Arg::OpenHow, copy.0).with(Arg::Length, RESOLVE_AT + 8))
+}
+
+/// What a call does with the last component of its path of this kind.
+fn last<T: Tracee>(tracee: &T, call: &Call, kind: Arg) -> Last {
+    /// `IN_DONT_FOLLOW` (inotify(7)).
+    const IN_DONT_FOLLOW: u32 = 0x0200_0000;
+    let follows = |yes| if yes { Last::Target } else { Last::Link };
+    let flags = call.int(Arg::AtFlags) as i32;
+    match call.sys {
+        _ if kind == Arg::NewPath => Last::Name,
+        Sys::Mkdir | Sys::Mkdirat | Sys::Mknod | Sys::Mknodat | Sys::Symlink | Sys::Symlinkat => Last::Name,
+        Sys::Unlink | Sys::Unlinkat | Sys::Rmdir | Sys::Rename | Sys::Renameat | Sys::Renameat2 => Last::Name,
+        Sys::Open | Sys::Openat => opened(u64::from(call.int(Arg::OpenFlags))),
+        Sys::Creat => Last::Made,
+        Sys::Openat2 => {
+            let mut flags = [0; 8];
+            // The kernel will say what is wrong with it.
+            let _ = tracee.read(call.addr(Arg::OpenHow), &mut flags);
+            opened(u64::from_ne_bytes(flags))
+        }
+        Sys::Linkat => follows(flags & libc::AT_SYMLINK_FOLLOW != 0),
+        Sys::NameToHandleAt => follows(call.int(Arg::Flags) as i32 & libc::AT_SYMLINK_FOLLOW != 0),
+        Sys::InotifyAddWatch => follows(call.int(Arg::Mask) & IN_DONT_FOLLOW == 0),
+        _ => follows(kind == Arg::Path && flags & libc::AT_SYMLINK_NOFOLLOW == 0),
+    }
+}
+
+/// The same for an open with these `O_*` flags. `fs/open.c: build_open_flags`.
+fn opened(flags: u64) -> Last {
+    let has = |flag: i32| flags & flag as u64 != 0;
+    let makes = has(libc::O_CREAT) && !has(libc::O_PATH);
+    if has(libc::O_NOFOLLOW) || makes && has(libc::O_EXCL) {
+        // With O_CREAT a slash at the end is EISDIR, which the kernel says of the name as it is.
+        if makes { Last::Name } else { Last::Link }
+    } else if makes {
+        Last::Made
+    } else {
+        Last::Target
+    }
+}
+
+/// Reads the path of a call that looks at it itself.
+pub(super) fn path_of<'b, T: Tracee>(
+    tracee: &T,
+    at: TraceeAddr,
+    buffer: &'b mut [u8; PATH_MAX],
+) -> Result<&'b [u8], Errno> {
+    match tracee.read_cstr(at, buffer)? {
+        [] => Err(Errno::ENOENT),
+        path => Ok(path),
+    }
+}
+
+/// chroot(2). `fs/open.c: ksys_chroot`.
+pub async fn chroot<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    if tracee.has_own_view() {
+        return super::namespaces::enter(tracee, call).await;
+    }
+    let mut buffer = [0; PATH_MAX];
+    let path = path_of(tracee, call.addr(Arg::Path), &mut buffer)?;
+    tracee.change_root(path, tracee.creds().has(CAP_SYS_CHROOT)).await?;
+    Ok(Answer::Value(0))
+}
+
+/// pivot_root(2). `fs/namespace.c: path_pivot_root`.
+pub async fn pivot_root<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    if tracee.has_own_view() {
+        return Ok(Answer::Pass);
+    }
+    if !tracee.creds().has(crate::creds::CAP_SYS_ADMIN) {
+        return Err(Errno::EPERM);
+    }
+    let mut buffer = [0; PATH_MAX];
+    let path = path_of(tracee, TraceeAddr(call.nth(Arg::Path, 1)), &mut buffer)?;
+    tracee.is_mount_point(path)?;
+    let path = path_of(tracee, call.addr(Arg::Path), &mut buffer)?;
+    if !tracee.is_mount_point(path)? {
+        return Err(Errno::EINVAL);
+    }
+    tracee.change_root(path, true).await?;
+    Ok(Answer::Value(0))
+}
+
+/// getcwd(2). `fs/d_path.c: getcwd`.
+pub async fn getcwd<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    if !tracee.has_root() {
+        return Ok(Answer::Pass);
+    }
+    let mut text = [0; PATH_MAX];
+    let len = tracee.working_directory(text.get_mut(..PATH_MAX - 1).unwrap_or_default())?;
+    // With its terminator.
+    let text = text.get(..=len).ok_or(Errno::ENAMETOOLONG)?;
+    if (call.word(Arg::Length)) < text.len() as u64 {
+        return Err(Errno::ERANGE);
+    }
+    tracee.write(call.addr(Arg::Out), text)?;
+    Ok(Answer::Value(text.len() as u64))
+}
+
+/// readlink and readlinkat.
+pub async fn readlink<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    let mut buffer = [0; PATH_MAX];
+    if !tracee.has_root() {
+        return Ok(Answer::Pass);
+    }
+    let path = match tracee.read_cstr(call.addr(Arg::Link), &mut buffer) {
+        Err(_) | Ok([]) => return Ok(Answer::Pass),
+        Ok(path) => path,
+    };
+    let len = call.int(Arg::Length) as i32;
+    if len <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    let at = call.row().args.contains(&Arg::Dirfd);
+    let dirfd = if at { call.int(Arg::Dirfd) as i32 } else { libc::AT_FDCWD };
+    let to = tracee.aside()?;
+    if tracee.translate(dirfd, path, Last::Link, to)? {
+        let mut text = [0; PATH_MAX];
+        let have = tracee.link_text(dirfd, path, &mut text)?;
+        let text = text.get(..have.min(len as usize)).ok_or(Errno::ENAMETOOLONG)?;
+        tracee.write(call.addr(Arg::Out), text)?;
+        return Ok(Answer::Value(text.len() as u64));
+    }
+    let mut translated = call.with(Arg::Link, to.0);
+    if at {
+        translated = translated.with(Arg::Dirfd, libc::AT_FDCWD as u64);
+    }
+    tracee.run(&translated).await.map(Answer::Value)
+}

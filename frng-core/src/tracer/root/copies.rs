@@ -1,0 +1,141 @@
+//! Copies of dynamic programs, whose headers name an ELF interpreter that is not the host's.
+//!
+//! They differ from the program in one header and in what is appended: the segment `PT_INTERP` is a name that leads the
+//! kernel to the interpreter, `/proc/DAEMON/fd/N`. The program's own string stays where it was, which is what the
+//! interpreter reads.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::rc::Rc;
+
+use super::open;
+use crate::errno::Errno;
+use crate::inode::InodeKey;
+use crate::memory::anonymous_file;
+use crate::stat::{Statx, Timestamp};
+use goblin::container::{Container, Ctx, Endian};
+use goblin::elf::header::header64::SIZEOF_EHDR;
+use goblin::elf::program_header::{PT_INTERP, ProgramHeader};
+use goblin::elf::{Elf, Header};
+
+/// Bytes of copies that are kept for the next exec; more goes, oldest first.
+const KEPT_BYTES: u64 = 256 << 20;
+/// Copies that are kept: each has two descriptors.
+const KEPT: usize = 100;
+
+/// What a copy was made of, as it was then.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Origin {
+    program: (InodeKey, u64, Timestamp, Timestamp),
+    interpreter: (InodeKey, Timestamp, Timestamp),
+}
+
+/// A copy, good as long as this is there.
+pub struct Copy {
+    origin: Origin,
+    file: OwnedFd,
+    _interpreter: OwnedFd,
+    len: u64,
+}
+
+impl Copy {
+    /// A name by which the kernel finds it.
+    pub fn name(&self) -> Vec<u8> {
+        name_of(&self.file)
+    }
+}
+
+fn name_of(file: &OwnedFd) -> Vec<u8> {
+    format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into_bytes()
+}
+
+/// The copies made lately, the last used at the end.
+#[derive(Default)]
+pub struct Copies {
+    copies: RefCell<Vec<Rc<Copy>>>,
+}
+
+impl Copies {
+    /// The copy of a program for an interpreter, both open by their paths.
+    ///
+    /// # Errors
+    /// execve(2)'s: `ENOEXEC`, `EACCES`, `ENOMEM`...
+    pub fn of(&self, program: &OwnedFd, stat: &Statx, interpreter: &OwnedFd) -> Result<Rc<Copy>, Errno> {
+        let other = open::stat(interpreter)?;
+        let origin = Origin {
+            program: (stat.id().key(), stat.size, stat.mtime, stat.ctime),
+            interpreter: (other.id().key(), other.mtime, other.ctime),
+        };
+        let mut copies = self.copies.borrow_mut();
+        if let Some(index) = copies.iter().rposition(|copy| copy.origin == origin) {
+            let copy = copies.remove(index);
+            copies.push(Rc::clone(&copy));
+            return Ok(copy);
+        }
+        let copy = Rc::new(
+            make(origin, program, interpreter).map_err(|error| Errno(error.raw_os_error().unwrap_or(libc::ENOEXEC)))?,
+        );
+        copies.push(Rc::clone(&copy));
+        while copies.len() > KEPT || copies.len() > 1 && copies.iter().map(|copy| copy.len).sum::<u64>() > KEPT_BYTES {
+            copies.remove(0);
+        }
+        Ok(copy)
+    }
+}
+
+fn make(origin: Origin, program: &OwnedFd, interpreter: &OwnedFd) -> io::Result<Copy> {
+    let reopen = |fd: &OwnedFd| File::open(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+    // Not by its path only: the kernel opens the link to it.
+    let interpreter = OwnedFd::from(reopen(interpreter)?);
+    let mut from = reopen(program)?;
+    let mut to = anonymous_file()?;
+    let len = io::copy(&mut from, &mut to)?;
+    let mut text = name_of(&interpreter);
+    text.push(0);
+    to.write_all_at(&text, len)?;
+    redirect(&to, len, text.len() as u64)?;
+    // Nobody may have it open for writing when it is executed.
+    let file = OwnedFd::from(reopen(&OwnedFd::from(to))?);
+    Ok(Copy { origin, file, _interpreter: interpreter, len })
+}
+
+/// The convention of a header.
+fn context(header: &Header) -> Option<Ctx> {
+    let container = if header.container().ok()?.is_big() { Container::Big } else { Container::Little };
+    let endian = if header.endianness().ok()?.is_little() { Endian::Little } else { Endian::Big };
+    Some(Ctx::new(container, endian))
+}
+
+/// The program headers of an ELF file, of which `bytes` is the beginning.
+pub fn program_headers(header: &Header, bytes: &[u8]) -> Option<Vec<ProgramHeader>> {
+    let context = context(header)?;
+    if usize::from(header.e_phentsize) != ProgramHeader::size(context) {
+        return None;
+    }
+    ProgramHeader::parse(bytes, usize::try_from(header.e_phoff).ok()?, header.e_phnum.into(), context).ok()
+}
+
+/// Has `PT_INTERP` be what is at this place of the file.
+fn redirect(file: &File, offset: u64, len: u64) -> io::Result<()> {
+    let invalid = || io::Error::from_raw_os_error(libc::ENOEXEC);
+    let mut begin = [0; SIZEOF_EHDR];
+    file.read_exact_at(&mut begin, 0)?;
+    let header = Elf::parse_header(&begin).map_err(|_| invalid())?;
+    let context = context(&header).ok_or_else(invalid)?;
+    let size = ProgramHeader::size(context);
+    let mut bytes = vec![0; header.e_phoff as usize + size * usize::from(header.e_phnum)];
+    file.read_exact_at(&mut bytes, 0)?;
+    let headers = program_headers(&header, &bytes).ok_or_else(invalid)?;
+    let index = headers.iter().position(|header| header.p_type == PT_INTERP).ok_or_else(invalid)?;
+    // Where p_offset and p_filesz are in a program header, and how wide (elf(5)).
+    let (places, width) = if context.container.is_big() { ([8, 32], 8) } else { ([4, 16], 4) };
+    for (place, value) in places.into_iter().zip([offset, len]) {
+        let bytes = if context.is_little_endian() { value.to_le_bytes() } else { value.to_be_bytes() };
+        let word = if context.is_little_endian() { &bytes[..width] } else { &bytes[8 - width..] };
+        file.write_all_at(word, (header.e_phoff as usize + index * size + place) as u64)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,316 @@
+//! Processes with another root: what the kernel is not asked to do, because it would refuse.
+//!
+//! A process that has called chroot(2) keeps the kernel's root. It gets a filter that stops at every call with a path;
+//! the path is resolved here ([`walk`]) in the root it believes to have, and replaced by a name that leads the kernel to
+//! the same file: `/proc/DAEMON/fd/N/NAME`, where N is the directory, open here until the call is over. That name is short
+//! whatever the path, and nobody can rename a part of it meanwhile.
+
+mod copies;
+mod mounts;
+mod open;
+mod program;
+mod show;
+mod walk;
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::rc::Rc;
+
+pub use copies::Copies;
+pub use mounts::Mounts;
+pub use program::{COMM_LEN, Program};
+pub use walk::Directory;
+
+use super::lookup;
+use super::ptrace;
+use super::thread::Thread;
+use super::told;
+use crate::call::{Sys, TraceeAddr};
+use crate::errno::Errno;
+use crate::policy::{Last, MountSource, PATH_MAX, Tracee, reach};
+use crate::stat::Statx;
+use walk::{Found, Process, Walk};
+
+/// What a thread has of it. Copied by fork, kept by exec.
+#[derive(Clone, Default)]
+pub struct Rooted {
+    /// The root, if it has another one.
+    pub root: Option<Directory>,
+    /// What is mounted, for all processes of an invocation.
+    pub mounts: Rc<Mounts>,
+    /// Its filter stops at every call with a path.
+    pub is_filtered: bool,
+    /// The program that it executes, if the kernel would name another.
+    pub running: Option<Rc<Program>>,
+    /// The program that it is about to execute.
+    pub starting: Option<Rc<Program>>,
+    /// The name that it has to get before its program runs.
+    pub comm: Option<[u8; COMM_LEN]>,
+}
+
+/// `SECCOMP_SET_MODE_FILTER` (seccomp(2)).
+const SET_MODE_FILTER: u64 = 1;
+
+/// Two threads whose agent would have to know the same.
+pub fn same_root(one: &Thread, other: &Thread) -> bool {
+    let key = |thread: &Thread| thread.rooted.borrow().root.as_ref().map(|root| root.key);
+    key(one) == key(other)
+}
+
+impl Process for Thread {
+    fn tgid(&self) -> i32 {
+        self.tgid
+    }
+
+    fn tid(&self) -> i32 {
+        self.tid
+    }
+
+    fn root_of(&self, pid: i32) -> Option<Directory> {
+        let other = self.world.threads.borrow().get(&pid)?.upgrade()?;
+        let root = other.rooted.borrow().root.clone();
+        root
+    }
+
+    fn program_of(&self, pid: i32) -> Option<Found> {
+        let other = self.world.threads.borrow().get(&pid)?.upgrade()?;
+        let running = other.rooted.borrow().running.clone()?;
+        Some(running.file())
+    }
+}
+
+impl Thread {
+    /// Whether its paths are translated.
+    pub fn is_rooted(&self) -> bool {
+        self.rooted.borrow().root.is_some()
+    }
+
+    /// Whether it may be refused something because of a path.
+    pub fn is_restricted(&self) -> bool {
+        reach::is_restricted(&self.creds.get())
+    }
+
+    /// Whether all of its calls with a path are looked at.
+    pub fn looks_at_paths(&self) -> bool {
+        self.is_rooted() || self.is_restricted()
+    }
+
+    /// Makes this thread stop at every call with a path if it is restricted.
+    ///
+    /// # Errors
+    /// Those of seccomp(2), and of scratch memory.
+    pub async fn watch_if_restricted(&self) -> Result<(), Errno> {
+        if !self.is_restricted() || !self.engine.filters() || self.rooted.borrow().is_filtered {
+            return Ok(());
+        }
+        self.watch_own_paths().await
+    }
+
+    async fn watch_own_paths(&self) -> Result<(), Errno> {
+        let filter = self.world.trampoline.path_filter_address(self.abi());
+        self.syscall(Sys::Seccomp, [SET_MODE_FILTER, 0, filter, 0, 0, 0]).await?;
+        self.rooted.borrow_mut().is_filtered = true;
+        Ok(())
+    }
+
+    /// See [`Tracee::stat_inside`].
+    pub(super) fn stat_found(&self, dirfd: i32, path: &[u8], flags: i32) -> Result<Statx, Errno> {
+        let last = Last::with_flags(flags);
+        let follow = if last == Last::Target { 0 } else { libc::O_NOFOLLOW };
+        open::stat(&self.find(dirfd, path, last)?.open(follow)?)
+    }
+
+    /// See [`Tracee::symlink_text`].
+    pub(super) fn text_found(&self, dirfd: i32, path: &[u8]) -> Result<Vec<u8>, Errno> {
+        open::link(self.find(dirfd, path, Last::Link)?.open(libc::O_NOFOLLOW)?.as_raw_fd(), b"")
+    }
+
+    /// What a path leads to, in the root of this thread or, without one, in ours.
+    pub(super) fn find(&self, dirfd: i32, path: &[u8], last: Last) -> Result<Found, Errno> {
+        let rooted = self.rooted.borrow().clone();
+        let root = match rooted.root {
+            Some(root) => root,
+            None => Directory::new(open::path_only(libc::AT_FDCWD, b"/", libc::O_DIRECTORY)?)?,
+        };
+        let walk = Walk { root: &root, mounts: &rooted.mounts, process: self };
+        walk.find(|| self.start(dirfd), path, last)
+    }
+
+    /// The directory where a relative path begins.
+    fn start(&self, dirfd: i32) -> Result<Directory, Errno> {
+        let link = match dirfd {
+            libc::AT_FDCWD => format!("/proc/{}/cwd", self.tid),
+            fd if fd >= 0 => format!("/proc/{}/fd/{fd}", self.tid),
+            _ => return Err(Errno::EBADF),
+        };
+        let opened = open::path_only(libc::AT_FDCWD, link.as_bytes(), 0);
+        let opened = opened.map_err(|errno| if errno == Errno::ENOENT { Errno::EBADF } else { errno })?;
+        Directory::new(opened)
+    }
+
+    /// `O_PATH` of what exists at a path.
+    fn open_found(&self, path: &[u8], last: Last) -> Result<OwnedFd, Errno> {
+        let flags = if last == Last::Target { 0 } else { libc::O_NOFOLLOW };
+        self.find(libc::AT_FDCWD, path, last)?.open(flags)
+    }
+
+    /// A name of what was found, for the kernel. Kept open until the handler ends.
+    pub(super) fn host_name(&self, found: &Found) -> Vec<u8> {
+        let name = match &found.name[..] {
+            b"/" => return b"/".to_vec(),
+            b"" => b".",
+            name => name,
+        };
+        let number = found.directory.as_raw_fd();
+        self.held.borrow_mut().push(Rc::clone(&found.directory));
+        [format!("/proc/{}/fd/{number}/", std::process::id()).as_bytes(), name].concat()
+    }
+
+    fn put_name(&self, to: TraceeAddr, name: &[u8]) -> Result<(), Errno> {
+        if name.len() >= PATH_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        self.write(to, &[name, b"\0"].concat())
+    }
+
+    /// See [`Tracee::translate`].
+    pub(super) fn translate_path(&self, dirfd: i32, path: &[u8], last: Last, to: TraceeAddr) -> Result<bool, Errno> {
+        let found = self.find(dirfd, path, last)?;
+        self.put_name(to, &self.host_name(&found))?;
+        Ok(found.is_magic)
+    }
+
+    /// See [`Tracee::change_root`].
+    pub(super) async fn enter_root(&self, path: &[u8], allowed: bool) -> Result<(), Errno> {
+        let root = Directory::new(self.open_found(path, Last::Target)?)?;
+        open::may_execute(&*root.fd)?;
+        if !allowed {
+            return Err(Errno::EPERM);
+        }
+        // The process and whoever has its root in common.
+        let shares = |other: &Rc<Thread>| {
+            other.tid == self.tid || ptrace::same_root(self.tid, other.tid).unwrap_or(other.tgid == self.tgid)
+        };
+        let together: Vec<Rc<Thread>> = {
+            let threads = self.world.threads.borrow();
+            threads.values().filter_map(|other| other.upgrade()).filter(shares).collect()
+        };
+        if self.engine.filters() && !self.rooted.borrow().is_filtered {
+            self.watch_paths(&together).await?;
+        }
+        for thread in &together {
+            thread.rooted.borrow_mut().root = Some(root.clone());
+        }
+        for thread in &together {
+            told::tell(thread);
+        }
+        Ok(())
+    }
+
+    /// Makes these threads, of which this is one, stop at every call with a path.
+    async fn watch_paths(&self, together: &[Rc<Thread>]) -> Result<(), Errno> {
+        /// `SECCOMP_FILTER_FLAG_TSYNC` (seccomp(2)).
+        const TSYNC: u64 = 1;
+        let filter = self.world.trampoline.path_filter_address(self.abi());
+        let threads = together.iter().filter(|other| other.tgid == self.tgid).count();
+        let flags = if threads > 1 { TSYNC } else { 0 };
+        let unsynced = self.syscall(Sys::Seccomp, [SET_MODE_FILTER, flags, filter, 0, 0, 0]).await?;
+        let all = unsynced == 0;
+        if !all {
+            // One has a filter that the others lack.
+            self.syscall(Sys::Seccomp, [SET_MODE_FILTER, 0, filter, 0, 0, 0]).await?;
+        }
+        for other in together {
+            let same = other.tid == self.tid || all && other.tgid == self.tgid;
+            if same {
+                other.rooted.borrow_mut().is_filtered = true;
+            } else {
+                self.world.log.error(format_args!(
+                    "{}: has its root in common with {}, but its filter cannot be changed: some of its paths will be \
+                     outside",
+                    other.tid, self.tid
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// See [`Tracee::working_directory`].
+    pub(super) fn working_directory_text(&self) -> Result<Vec<u8>, Errno> {
+        let directory = self.start(libc::AT_FDCWD)?;
+        if open::stat(&*directory.fd)?.nlink == 0 {
+            return Err(Errno::ENOENT);
+        }
+        let place = open::place(&*directory.fd)?;
+        Ok(match self.seen_place(&place) {
+            Some(seen) => seen,
+            None => [b"(unreachable)", &place[..]].concat(),
+        })
+    }
+
+    /// See [`Tracee::link_text`].
+    pub(super) fn magic_text(&self, dirfd: i32, path: &[u8]) -> Result<Vec<u8>, Errno> {
+        let found = self.find(dirfd, path, Last::Link)?;
+        let directory = Directory { fd: Rc::clone(&found.directory), key: open::stat(&*found.directory)?.id().key() };
+        let pid = walk::process_of(&directory);
+        if let (b"exe", Some(program)) = (&found.name[..], pid.and_then(|pid| self.program_of(pid))) {
+            let place = open::place(&program.open(libc::O_NOFOLLOW)?)?;
+            return Ok(self.seen_place(&place).unwrap_or(place));
+        }
+        let place = match (&found.name[..], pid.and_then(|pid| self.root_of(pid))) {
+            (b"root", Some(root)) => open::place(&*root.fd)?,
+            _ => open::link(found.directory.as_raw_fd(), &found.name)?,
+        };
+        // Of a file without a name or a pipe the text is no path.
+        Ok(self.seen_place(&place).unwrap_or(place))
+    }
+
+    /// See [`Tracee::mount`].
+    pub(super) fn add_mount(&self, source: MountSource, path: &[u8]) -> Result<(), Errno> {
+        let point = self.open_found(path, Last::Target)?;
+        let key = open::stat(&point)?.id().key();
+        let directory = Directory::new(point).ok();
+        let shown = match source {
+            MountSource::Itself => mounts::Shown::Directory(directory.clone().ok_or(Errno::ENOTDIR)?),
+            MountSource::Bind(source) => mounts::shown(self.find(libc::AT_FDCWD, source, Last::Target)?)?,
+            MountSource::Host(source) => {
+                let host = open::path_only(libc::AT_FDCWD, source, libc::O_DIRECTORY);
+                mounts::Shown::Directory(Directory::new(host.map_err(|_| Errno::ENODEV)?)?)
+            }
+        };
+        if directory.is_some() != matches!(shown, mounts::Shown::Directory(_)) {
+            return Err(Errno::ENOTDIR);
+        }
+        self.rooted.borrow().mounts.add(key, directory, shown);
+        Ok(())
+    }
+
+    /// See [`Tracee::is_mount_point`].
+    pub(super) fn is_mounted_at(&self, path: &[u8]) -> Result<bool, Errno> {
+        let found = self.open_found(path, Last::Target)?;
+        let key = open::stat(&found)?.id().key();
+        let rooted = self.rooted.borrow();
+        let is_root = match &rooted.root {
+            Some(root) => root.key == key,
+            None => open::stat_at(libc::AT_FDCWD, b"/", 0)?.id().key() == key,
+        };
+        Ok(is_root || rooted.mounts.is_point(&key))
+    }
+
+    /// See [`Tracee::umount`].
+    pub(super) fn remove_mount(&self, path: &[u8], last: Last) -> Result<(), Errno> {
+        let found = self.open_found(path, last)?;
+        let key = open::stat(&found)?.id().key();
+        if self.rooted.borrow().mounts.remove(&key) { Ok(()) } else { Err(Errno::EINVAL) }
+    }
+
+    /// The beginning of a program; see [`Tracee::program_head`].
+    pub(super) fn head_inside(&self, dirfd: i32, path: &[u8], flags: i32, head: &mut [u8]) -> Option<usize> {
+        let file = self.program_file(dirfd, path, flags).ok()?;
+        program::read_head(&file, head).ok()
+    }
+
+    /// Whether the kernel's view of paths is not ours.
+    pub(super) fn has_foreign_view(&self) -> bool {
+        self.view.get() != lookup::View::Same
+    }
+}

@@ -1,0 +1,112 @@
+//! The few calls by which paths are walked, all relative to open directories.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use crate::errno::Errno;
+use crate::stat::Statx;
+
+/// `RESOLVE_NO_XDEV`, `_NO_MAGICLINKS`, `_BENEATH`, `_IN_ROOT` (`include/uapi/linux/openat2.h`).
+pub const RESOLVE_NO_XDEV: u64 = 0x01;
+pub const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
+pub const RESOLVE_BENEATH: u64 = 0x08;
+pub const RESOLVE_IN_ROOT: u64 = 0x10;
+
+/// The kernel's way to say that a path is too long, or has a zero in it.
+fn terminated(path: &[u8]) -> Result<CString, Errno> {
+    CString::new(path).map_err(|_| Errno::ENOENT)
+}
+
+fn last_errno() -> Errno {
+    Errno(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+}
+
+/// `O_PATH` of what a path from a directory leads to. `flags` are further `O_*`.
+pub fn path_only(directory: i32, path: &[u8], flags: i32) -> Result<OwnedFd, Errno> {
+    open(directory, path, libc::O_PATH | flags)
+}
+
+/// open(2) from a directory.
+pub fn open(directory: i32, path: &[u8], flags: i32) -> Result<OwnedFd, Errno> {
+    let path = terminated(path)?;
+    // SAFETY: `path` is a terminated string.
+    let fd = unsafe { libc::openat(directory, path.as_ptr(), libc::O_CLOEXEC | flags) };
+    if fd < 0 {
+        return Err(last_errno());
+    }
+    // SAFETY: a new descriptor of our own.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// `O_PATH` by openat2(2), with `RESOLVE_*`.
+pub fn resolved(directory: i32, path: &[u8], flags: i32, resolve: u64) -> Result<OwnedFd, Errno> {
+    let path = terminated(path)?;
+    // SAFETY: the structure holds integers only; all zeros is a value of it.
+    let mut how: libc::open_how = unsafe { std::mem::zeroed() };
+    how.flags = (libc::O_PATH | libc::O_CLOEXEC | flags) as u64;
+    how.resolve = resolve;
+    let len = size_of::<libc::open_how>();
+    // SAFETY: `path` is a terminated string and `how` has the size given.
+    let fd = unsafe { libc::syscall(libc::SYS_openat2, directory, path.as_ptr(), &raw const how, len) };
+    if fd < 0 {
+        return Err(last_errno());
+    }
+    // SAFETY: a new descriptor of our own.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// What a file is: statx(2) of an open one.
+pub fn stat(file: &impl AsRawFd) -> Result<Statx, Errno> {
+    stat_at(file.as_raw_fd(), b"", libc::AT_EMPTY_PATH)
+}
+
+/// statx(2) with everything the policy needs.
+pub fn stat_at(directory: i32, path: &[u8], flags: i32) -> Result<Statx, Errno> {
+    let path = terminated(path)?;
+    let mut bytes = [0u8; size_of::<Statx>()];
+    let flags = flags | libc::AT_NO_AUTOMOUNT;
+    // SAFETY: `path` is a terminated string and `bytes` has the size of a struct statx.
+    let result = unsafe {
+        libc::syscall(libc::SYS_statx, directory, path.as_ptr(), flags, crate::stat::STATX_WANTED, bytes.as_mut_ptr())
+    };
+    if result != 0 {
+        return Err(last_errno());
+    }
+    zerocopy::FromBytes::read_from_bytes(&bytes).map_err(|_| Errno::EIO)
+}
+
+/// The text of a symbolic link that is open (`path` is empty) or in an open directory.
+pub fn link(directory: i32, path: &[u8]) -> Result<Vec<u8>, Errno> {
+    let path = terminated(path)?;
+    let mut text = vec![0; libc::PATH_MAX as usize];
+    // SAFETY: `path` is a terminated string and `text` has the length given.
+    let len = unsafe { libc::readlinkat(directory, path.as_ptr(), text.as_mut_ptr().cast(), text.len()) };
+    if len < 0 {
+        return Err(last_errno());
+    }
+    text.truncate(len as usize);
+    Ok(text)
+}
+
+/// Where an open file is, as the kernel tells it (`/proc/self/fd/N`).
+pub fn place(file: &impl AsRawFd) -> Result<Vec<u8>, Errno> {
+    link(libc::AT_FDCWD, format!("/proc/self/fd/{}", file.as_raw_fd()).as_bytes())
+}
+
+/// Whether a file is one of procfs.
+pub fn is_in_procfs(file: &impl AsRawFd) -> bool {
+    // SAFETY: integers all through, for which zero is a value.
+    let mut filesystem: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel fills the structure, which is alive.
+    let result = unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut filesystem) };
+    result == 0 && filesystem.f_type as i64 == libc::PROC_SUPER_MAGIC as i64
+}
+
+/// Whether this process may execute an open file, its filesystem being mounted accordingly.
+pub fn may_execute(file: &impl AsRawFd) -> Result<(), Errno> {
+    let path = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())).map_err(|_| Errno::EIO)?;
+    // SAFETY: `path` is a terminated string.
+    let result = unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::X_OK, libc::AT_EACCESS) };
+    if result == 0 { Ok(()) } else { Err(last_errno()) }
+}

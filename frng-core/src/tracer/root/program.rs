@@ -1,0 +1,230 @@
+//! Programs to be executed in another root.
+//!
+//! A static program is executed by a name that the kernel understands. One with an ELF interpreter would get the host's,
+//! so a copy of it is executed whose header names the one inside ([`super::copies`]): the kernel then loads both as
+//! always, and nothing else of the program is different. What a copy gives away is told otherwise: `/proc/self/exe` by
+//! translation, `AT_EXECFN` and the name of the thread after the exec.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::rc::Rc;
+use std::sync::OnceLock;
+
+use goblin::elf::program_header::PT_INTERP;
+use goblin::elf::{Elf, header};
+
+use super::copies::Copy;
+use super::open;
+use super::walk::Found;
+use crate::call::{Sys, TraceeAddr};
+use crate::errno::Errno;
+use crate::policy::{Last, PATH_MAX, Tracee};
+use crate::stat::{S_IFLNK, S_IFREG, Statx};
+use crate::tracer::thread::Thread;
+
+/// Bytes of a thread's name (`TASK_COMM_LEN`), with its terminator.
+pub const COMM_LEN: usize = 16;
+
+/// A program that is executed in another root.
+pub struct Program {
+    found: Found,
+    /// What the kernel tells of its file.
+    pub stat: Statx,
+    /// Its file.
+    pub file: OwnedFd,
+    /// The name it was executed by.
+    pub called: Vec<u8>,
+    /// The name that its thread has to get, terminated.
+    pub comm: Option<[u8; COMM_LEN]>,
+    /// What is executed in its place.
+    _copy: Option<Rc<Copy>>,
+}
+
+impl Program {
+    /// Where its file is.
+    pub(super) fn file(&self) -> Found {
+        self.found.clone()
+    }
+}
+
+/// Whether this kernel is Linux 6.14 or later.
+fn names_by_file() -> bool {
+    static IS: OnceLock<bool> = OnceLock::new();
+    *IS.get_or_init(|| {
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let mut numbers = release.split(['.', '-']).map(|part| part.trim().parse::<u32>());
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (6, 14),
+            _ => true,
+        }
+    })
+}
+
+/// What is behind the last slash.
+fn base(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+}
+
+/// Reads the first bytes of a file that is open by its path only.
+pub fn read_head(file: &OwnedFd, head: &mut [u8]) -> io::Result<usize> {
+    let file = readable(file)?;
+    let mut have = 0;
+    while have < head.len() {
+        match file.read_at(&mut head[have..], have as u64)? {
+            0 => break,
+            got => have += got,
+        }
+    }
+    Ok(have)
+}
+
+fn readable(file: &OwnedFd) -> io::Result<File> {
+    File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// The interpreter that an ELF file names.
+fn interpreter(file: &OwnedFd) -> Option<Vec<u8>> {
+    let file = readable(file).ok()?;
+    let mut begin = [0; header::header64::SIZEOF_EHDR];
+    file.read_exact_at(&mut begin, 0).ok()?;
+    let elf = Elf::parse_header(&begin).ok()?;
+    // Up to the end of the program headers, which is all that is parsed.
+    let len = elf.e_phoff.checked_add(u64::from(elf.e_phentsize) * u64::from(elf.e_phnum))?;
+    let mut bytes = vec![0; usize::try_from(len).ok().filter(|len| *len <= 1 << 20)?];
+    file.read_exact_at(&mut bytes, 0).ok()?;
+    let headers = super::copies::program_headers(&elf, &bytes)?;
+    let header = headers.iter().find(|header| header.p_type == PT_INTERP)?;
+    if !(2..=PATH_MAX as u64).contains(&header.p_filesz) {
+        return None;
+    }
+    let mut name = vec![0; header.p_filesz as usize];
+    file.read_exact_at(&mut name, header.p_offset).ok()?;
+    let end = name.iter().position(|byte| *byte == 0)?;
+    name.truncate(end);
+    Some(name)
+}
+
+impl Thread {
+    /// `O_PATH` of a program's file.
+    pub(super) fn program_file(&self, dirfd: i32, path: &[u8], flags: i32) -> Result<OwnedFd, Errno> {
+        self.program_found(dirfd, path, flags).map(|(_, file)| file)
+    }
+
+    fn program_found(&self, dirfd: i32, path: &[u8], flags: i32) -> Result<(Found, OwnedFd), Errno> {
+        if path.is_empty() {
+            let link = format!("/proc/{}/fd/{dirfd}", self.tid);
+            let file = open::path_only(libc::AT_FDCWD, link.as_bytes(), 0).map_err(|_| Errno::EBADF)?;
+            let number = file.as_raw_fd().to_string().into_bytes();
+            let own = open::path_only(libc::AT_FDCWD, b"/proc/self/fd", libc::O_DIRECTORY)?;
+            self.held.borrow_mut().push(Rc::new(file));
+            let found = Found { directory: Rc::new(own), name: number, is_magic: true };
+            let file = found.open(0)?;
+            return Ok((found, file));
+        }
+        let last = if flags & libc::AT_SYMLINK_NOFOLLOW != 0 { Last::Link } else { Last::Target };
+        let found = self.find(dirfd, path, last)?;
+        let nofollow = if found.is_magic { 0 } else { libc::O_NOFOLLOW };
+        let file = found.open(nofollow)?;
+        Ok((found, file))
+    }
+
+    /// See [`crate::policy::Tracee::prepare_program`].
+    pub(in crate::tracer) fn prepare_inside(
+        &self,
+        dirfd: i32,
+        path: &[u8],
+        flags: i32,
+        called: &[u8],
+        to: TraceeAddr,
+    ) -> Result<(), Errno> {
+        let (found, file) = self.program_found(dirfd, path, flags)?;
+        let stat = open::stat(&file)?;
+        match stat.file_type() {
+            S_IFREG => {}
+            S_IFLNK => return Err(Errno::ELOOP),
+            _ => return Err(Errno::EACCES),
+        }
+        open::may_execute(&file)?;
+        let copy = match interpreter(&file) {
+            None => None,
+            Some(name) => {
+                let found = self.find(libc::AT_FDCWD, &name, Last::Target)?;
+                let interpreter = found.open(libc::O_NOFOLLOW)?;
+                open::may_execute(&interpreter)?;
+                Some(self.world.copies.of(&file, &stat, &interpreter)?)
+            }
+        };
+        let name = match &copy {
+            Some(copy) => copy.name(),
+            None => self.host_name(&found),
+        };
+        // Of a descriptor alone it is the name of the file, since Linux 6.14 (`fs/exec.c: begin_new_exec`).
+        let place = if path.is_empty() && names_by_file() { open::place(&file)? } else { Vec::new() };
+        let comm = if place.is_empty() { base(called) } else { base(&place) };
+        let is_named = base(&name) == comm;
+        let program = Program {
+            found,
+            stat,
+            file,
+            called: called.to_vec(),
+            comm: (!is_named).then(|| comm_of(comm)),
+            _copy: copy,
+        };
+        self.put_name(to, &padded(&name, called.len()))?;
+        self.rooted.borrow_mut().starting = Some(Rc::new(program));
+        Ok(())
+    }
+}
+
+impl Thread {
+    /// A program has been executed: which one, if it is in another root.
+    pub fn start_program(&self) -> Option<Rc<Program>> {
+        let mut rooted = self.rooted.borrow_mut();
+        let started = rooted.starting.take();
+        rooted.comm = started.as_ref().and_then(|program| program.comm);
+        rooted.running = started.clone();
+        started
+    }
+
+    /// Whether the thread lacks the name that its program gives it.
+    pub fn is_misnamed(&self) -> bool {
+        self.rooted.borrow().comm.is_some()
+    }
+
+    /// Gives the thread that name.
+    pub async fn take_name(&self) -> Result<(), Errno> {
+        let Some(comm) = self.rooted.borrow_mut().comm.take() else { return Ok(()) };
+        let at = self.scratch()?;
+        self.write(at, &comm)?;
+        self.syscall(Sys::Prctl, [libc::PR_SET_NAME as u64, at.0, 0, 0, 0, 0]).await.map(|_| ())
+    }
+}
+
+impl Program {
+    /// The real `security.capability` of its file: its length in bytes, and the bytes in `value`.
+    pub fn capability(&self, value: &mut [u8]) -> Option<usize> {
+        let path = std::ffi::CString::new(format!("/proc/self/fd/{}", self.file.as_raw_fd())).ok()?;
+        let name = c"security.capability";
+        // SAFETY: both names are terminated strings and `value` has the length given.
+        let len = unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
+        usize::try_from(len).ok()
+    }
+}
+
+/// A thread's name, cut and terminated.
+fn comm_of(name: &[u8]) -> [u8; COMM_LEN] {
+    let mut comm = [0; COMM_LEN];
+    for (to, from) in comm.iter_mut().zip(name.iter().take(COMM_LEN - 1)) {
+        *to = *from;
+    }
+    comm
+}
+
+/// The same path at least so long: what is told to the program takes its place.
+fn padded(path: &[u8], len: usize) -> Vec<u8> {
+    let mut padded = vec![b'/'; len.saturating_sub(path.len())];
+    padded.extend_from_slice(path);
+    padded
+}

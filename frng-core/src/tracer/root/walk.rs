@@ -1,0 +1,361 @@
+//! What a path leads to in another root. The kernel is asked where it can resolve the whole of it there; else one
+//! component after the other is looked at, as `fs/namei.c: link_path_walk` does.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::rc::Rc;
+
+use super::mounts::{Mounts, Shown};
+use super::open::{self, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV};
+use crate::errno::Errno;
+use crate::inode::InodeKey;
+use crate::policy::Last;
+use crate::stat::{S_IFDIR, S_IFLNK, Statx};
+
+/// `MAXSYMLINKS` (`include/linux/namei.h`).
+const LINKS_MAX: usize = 40;
+/// `PROC_ROOT_INO` (`include/linux/proc_fs.h`).
+const PROC_ROOT: u64 = 1;
+
+/// An open directory and which one it is.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    /// `O_PATH`.
+    pub fd: Rc<OwnedFd>,
+    /// Its inode.
+    pub key: InodeKey,
+}
+
+impl Directory {
+    /// A directory that was just opened.
+    pub fn new(fd: OwnedFd) -> Result<Directory, Errno> {
+        let stat = open::stat(&fd)?;
+        if stat.file_type() != S_IFDIR {
+            return Err(Errno::ENOTDIR);
+        }
+        Ok(Directory { fd: Rc::new(fd), key: stat.id().key() })
+    }
+
+    /// Its descriptor.
+    pub fn raw(&self) -> i32 {
+        self.fd.as_raw_fd()
+    }
+}
+
+/// What a path leads to: a name in a directory, or that itself. The name need not exist.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The directory.
+    pub directory: Rc<OwnedFd>,
+    /// With slashes behind it, if there were some; empty: the directory itself; `/`: the root as a name.
+    pub name: Vec<u8>,
+    /// It is a link of procfs that tells more than its text.
+    pub is_magic: bool,
+}
+
+impl Found {
+    fn itself(directory: Directory) -> Found {
+        Found { directory: directory.fd, name: Vec::new(), is_magic: false }
+    }
+
+    fn named(directory: &Directory, name: &[u8], trailing: bool) -> Found {
+        let mut name = name.to_vec();
+        if trailing {
+            name.push(b'/');
+        }
+        Found { directory: Rc::clone(&directory.fd), name, is_magic: false }
+    }
+
+    /// `O_PATH` of it, its name followed unless `flags` have `O_NOFOLLOW`.
+    pub fn open(&self, flags: i32) -> Result<OwnedFd, Errno> {
+        let name = if self.name.is_empty() { b"." } else { &self.name[..] };
+        open::path_only(self.directory.as_raw_fd(), name, flags)
+    }
+}
+
+/// What procfs means to the process whose path it is.
+pub trait Process {
+    /// What `/proc/self` says.
+    fn tgid(&self) -> i32;
+    /// The thread.
+    fn tid(&self) -> i32;
+    /// The root of a traced process.
+    fn root_of(&self, pid: i32) -> Option<Directory>;
+    /// The program that a traced process executes, if the kernel would name another.
+    fn program_of(&self, pid: i32) -> Option<Found>;
+}
+
+/// A walk.
+pub struct Walk<'a, P> {
+    /// The root.
+    pub root: &'a Directory,
+    /// What is mounted.
+    pub mounts: &'a Mounts,
+    /// Whose path it is.
+    pub process: &'a P,
+}
+
+/// A path cut before its last component.
+struct Cut<'p> {
+    before: &'p [u8],
+    name: &'p [u8],
+    trailing: bool,
+}
+
+fn cut(path: &[u8]) -> Cut<'_> {
+    let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    let trailing = end < path.len();
+    let path = &path[..end];
+    let begin = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    Cut { before: &path[..begin], name: &path[begin..], trailing }
+}
+
+fn is_special(name: &[u8]) -> bool {
+    matches!(name, b"" | b"." | b"..")
+}
+
+impl<P: Process> Walk<'_, P> {
+    /// What a path that is not empty leads to; `start` gives the directory where a relative one begins.
+    ///
+    /// # Errors
+    /// The kernel's for everything but the last component.
+    pub fn find(
+        &self,
+        start: impl FnOnce() -> Result<Directory, Errno>,
+        path: &[u8],
+        last: Last,
+    ) -> Result<Found, Errno> {
+        let start = if path.first() == Some(&b'/') { self.root.clone() } else { start()? };
+        if self.mounts.is_empty() {
+            if let Some(result) = self.ask(&start, path, last) {
+                return result;
+            }
+        }
+        self.step_by_step(start, path, last)
+    }
+
+    /// Asks the kernel; `None` if it cannot tell.
+    fn ask(&self, start: &Directory, path: &[u8], last: Last) -> Option<Result<Found, Errno>> {
+        let is_absolute = path.first() == Some(&b'/');
+        let Cut { before, name, trailing } = cut(path);
+        if is_special(name) || !is_absolute && (open::is_in_procfs(&*start.fd) || !self.is_inside(start)) {
+            return None;
+        }
+        // Within one mount there are no links of procfs.
+        let scope = RESOLVE_NO_XDEV | if is_absolute { RESOLVE_IN_ROOT } else { RESOLVE_BENEATH };
+        let directory = if before.iter().all(|byte| *byte == b'/') {
+            if is_absolute && open::is_in_procfs(&*start.fd) {
+                return None;
+            }
+            Rc::clone(&start.fd)
+        } else {
+            match open::resolved(start.raw(), before, libc::O_DIRECTORY, scope) {
+                Ok(directory) => Rc::new(directory),
+                Err(errno @ (Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ENAMETOOLONG)) => {
+                    return Some(Err(errno));
+                }
+                Err(_) => return None,
+            }
+        };
+        let follows = match last {
+            Last::Name => false,
+            Last::Link => trailing,
+            Last::Target => true,
+            Last::Made => !trailing,
+        };
+        if follows {
+            match open::stat_at(directory.as_raw_fd(), name, libc::AT_SYMLINK_NOFOLLOW) {
+                Ok(stat) if stat.file_type() == S_IFLNK => return None,
+                // The kernel tells what is wrong with the name.
+                _ => {}
+            }
+        }
+        let mut name = name.to_vec();
+        if trailing {
+            name.push(b'/');
+        }
+        Some(Ok(Found { directory, name, is_magic: false }))
+    }
+
+    /// Whether a directory is below the root. From elsewhere a path may get to the root, where `..` ends, unnoticed.
+    fn is_inside(&self, directory: &Directory) -> bool {
+        directory.key == self.root.key
+            || match (open::place(&*self.root.fd), open::place(&*directory.fd)) {
+                (Ok(root), Ok(place)) => super::show::inside(&root, &place).is_some(),
+                _ => false,
+            }
+    }
+
+    fn step_by_step(&self, start: Directory, path: &[u8], last: Last) -> Result<Found, Errno> {
+        let mut at = start;
+        let mut rest = path.to_vec();
+        let mut links = 0;
+        loop {
+            let begin = rest.iter().position(|byte| *byte != b'/').unwrap_or(rest.len());
+            let end = rest[begin..].iter().position(|byte| *byte == b'/').map_or(rest.len(), |len| begin + len);
+            let next = rest[end..].iter().position(|byte| *byte != b'/').map_or(rest.len(), |len| end + len);
+            let (name, trailing, is_last) = (rest[begin..end].to_vec(), end < rest.len(), next == rest.len());
+            rest.drain(..next);
+            match &name[..] {
+                // Nothing can be made or removed there; the kernel says the same of its own root.
+                b"" if last == Last::Name => return Ok(Found::named(&at, b"/", false)),
+                b"" => return Ok(Found::itself(at)),
+                b"." | b".." if is_last && last == Last::Name => return Ok(Found::named(&at, &name, trailing)),
+                // Only names can be made; the kernel says so.
+                b"." | b".." if is_last && last == Last::Made => return Ok(Found::named(&at, b".", trailing)),
+                b"." => {
+                    if is_last {
+                        return Ok(Found::itself(at));
+                    }
+                    continue;
+                }
+                b".." => {
+                    at = self.parent(at)?;
+                    if is_last {
+                        return Ok(Found::itself(at));
+                    }
+                    continue;
+                }
+                _ => {}
+            }
+            if is_last && (last == Last::Name || last == Last::Made && trailing) {
+                return Ok(Found::named(&at, &name, trailing));
+            }
+            let file = match open::path_only(at.raw(), &name, libc::O_NOFOLLOW) {
+                Ok(file) => file,
+                // The kernel says what is wrong with the last one.
+                Err(_) if is_last => return Ok(Found::named(&at, &name, trailing)),
+                Err(errno) => return Err(errno),
+            };
+            let stat = open::stat(&file)?;
+            if stat.file_type() == S_IFLNK {
+                if is_last && last == Last::Link && !trailing {
+                    let is_magic = self.is_magic(&at, &name);
+                    return Ok(Found { is_magic, ..Found::named(&at, &name, false) });
+                }
+                links += 1;
+                if links > LINKS_MAX {
+                    return Err(Errno::ELOOP);
+                }
+                match self.link(&at, &name, &file, is_last && !trailing)? {
+                    Link::Text(text) => {
+                        if text.is_empty() {
+                            return Err(Errno::ENOENT);
+                        }
+                        if text[0] == b'/' {
+                            at = self.root.clone();
+                        }
+                        let slash: &[u8] = if trailing { b"/" } else { b"" };
+                        rest = [&text, slash, &rest].concat();
+                    }
+                    Link::Directory(directory) if is_last => return Ok(Found::itself(directory)),
+                    Link::Directory(directory) => at = directory,
+                    Link::File(found) => return Ok(found),
+                }
+                continue;
+            }
+            if let Some(shown) = self.mounts.at(&stat.id().key()) {
+                match shown {
+                    Shown::Directory(directory) if is_last => return Ok(Found::itself(directory)),
+                    Shown::Directory(directory) => {
+                        at = directory;
+                        continue;
+                    }
+                    Shown::File(found) if is_last => {
+                        return Ok(Found::named_in(found, trailing));
+                    }
+                    Shown::File(_) => return Err(Errno::ENOTDIR),
+                }
+            }
+            if is_last {
+                return Ok(Found::named(&at, &name, trailing));
+            }
+            at = directory(file, &stat)?;
+        }
+    }
+
+    /// `..` of a directory.
+    fn parent(&self, mut at: Directory) -> Result<Directory, Errno> {
+        loop {
+            if at.key == self.root.key {
+                return Ok(at);
+            }
+            match self.mounts.point_of(&at.key) {
+                Some(point) => at = point,
+                None => break,
+            }
+        }
+        Directory::new(open::path_only(at.raw(), b"..", libc::O_DIRECTORY)?)
+    }
+
+    /// Whether a link of procfs leads elsewhere than its text says.
+    fn is_magic(&self, at: &Directory, name: &[u8]) -> bool {
+        at.key.ino != PROC_ROOT
+            && open::is_in_procfs(&*at.fd)
+            && open::resolved(at.raw(), name, 0, RESOLVE_NO_MAGICLINKS).err() == Some(Errno::ELOOP)
+    }
+
+    /// Where a symbolic link leads.
+    fn link(&self, at: &Directory, name: &[u8], link: &OwnedFd, is_last: bool) -> Result<Link, Errno> {
+        if !open::is_in_procfs(link) {
+            return Ok(Link::Text(open::link(link.as_raw_fd(), b"")?));
+        }
+        if at.key.ino == PROC_ROOT {
+            return Ok(Link::Text(match name {
+                b"self" => self.process.tgid().to_string().into_bytes(),
+                b"thread-self" => format!("{}/task/{}", self.process.tgid(), self.process.tid()).into_bytes(),
+                _ => open::link(link.as_raw_fd(), b"")?,
+            }));
+        }
+        if !self.is_magic(at, name) {
+            return Ok(Link::Text(open::link(link.as_raw_fd(), b"")?));
+        }
+        let pid = if matches!(name, b"root" | b"exe") { process_of(at) } else { None };
+        if let (b"root", Some(root)) = (name, pid.and_then(|pid| self.process.root_of(pid))) {
+            return Ok(Link::Directory(root));
+        }
+        if let (b"exe", true, Some(program)) = (name, is_last, pid.and_then(|pid| self.process.program_of(pid))) {
+            return Ok(Link::File(program));
+        }
+        if is_last {
+            return Ok(Link::File(Found { is_magic: true, ..Found::named(at, name, false) }));
+        }
+        Ok(Link::Directory(Directory::new(open::path_only(at.raw(), name, libc::O_DIRECTORY)?)?))
+    }
+}
+
+impl Found {
+    /// The same with a slash behind it.
+    fn named_in(mut found: Found, trailing: bool) -> Found {
+        if trailing {
+            found.name.push(b'/');
+        }
+        found
+    }
+}
+
+/// Where a symbolic link leads.
+enum Link {
+    Text(Vec<u8>),
+    Directory(Directory),
+    File(Found),
+}
+
+fn directory(file: OwnedFd, stat: &Statx) -> Result<Directory, Errno> {
+    if stat.file_type() != S_IFDIR {
+        return Err(Errno::ENOTDIR);
+    }
+    Ok(Directory { fd: Rc::new(file), key: stat.id().key() })
+}
+
+/// The process whose directory in procfs this is: `/proc/PID` or `/proc/PID/task/TID`.
+pub fn process_of(directory: &Directory) -> Option<i32> {
+    let place = open::place(&*directory.fd).ok()?;
+    let place = std::str::from_utf8(&place).ok()?;
+    let mut parts = place.split('/').skip_while(|part| part.parse::<i32>().is_err());
+    let pid = parts.next()?.parse().ok()?;
+    match (parts.next(), parts.next(), parts.next()) {
+        (None, ..) => Some(pid),
+        (Some("task"), Some(tid), None) => tid.parse().ok(),
+        _ => None,
+    }
+}
