@@ -167,6 +167,7 @@ pub const TABLE: &[(u32, Sys)] = &[
     // Another root, mounts
     (Sysno::pivot_root as u32, Sys::PivotRoot),
     (Sysno::chdir as u32, Sys::Chdir),
+    (Sysno::fchdir as u32, Sys::Fchdir),
     (Sysno::getcwd as u32, Sys::Getcwd),
     (Sysno::readlink as u32, Sys::Readlink),
     (Sysno::readlinkat as u32, Sys::Readlinkat),

@@ -78,7 +78,7 @@ impl Row {
     /// arguments, or tells a path.
     pub fn may_name_files(&self) -> bool {
         let is_path = |arg: &Arg| matches!(arg, Arg::Path | Arg::Link | Arg::NewPath);
-        self.stop == Stop::Inside || self.sys == Sys::Socketcall || self.args.iter().any(is_path)
+        self.stop == Stop::Inside || matches!(self.sys, Sys::Bind | Sys::Socketcall) || self.args.iter().any(is_path)
     }
 }
 

@@ -214,6 +214,7 @@ calls! {
     Chroot "chroot" (Path) Always, root::chroot, "remembered: from then on all paths of the process are translated; runs as it is in a mount namespace of the program's own";
     PivotRoot "pivot_root" (Path, Path) Always, root::pivot_root, "as chroot, where both directories are in a root already; what was the root before is not shown at the second one";
     Chdir "chdir" (Path) Inside, tools::pass, "";
+    Fchdir "fchdir" (Fd) Inside, tools::pass, "";
     Getcwd "getcwd" (Out, Length) Inside, root::getcwd, "";
     Readlink "readlink" (Link, Out, Length) Inside, root::readlink, "links of procfs tell names inside";
     Readlinkat "readlinkat" (Dirfd, Link, Out, Length) Inside, root::readlink, "links of procfs tell names inside";

@@ -69,6 +69,13 @@ impl<T: Tracee> Checker<'_, T> {
                 let target = self.target(call.file(), Last::Target).await?;
                 target.filter(Found::is_directory).map_or(Ok(()), |found| self.may(&found, EXECUTE))
             }
+            Sys::Fchdir => match self.tracee.stat(call.file()).await {
+                Ok(real) => {
+                    let found = Found::new(self.tracee, real);
+                    if found.is_directory() { self.may(&found, EXECUTE) } else { Ok(()) }
+                }
+                Err(_) => Ok(()),
+            },
             Sys::Execve | Sys::Execveat => {
                 let target = self.target(call.file(), Last::with_flags(call.file().flags)).await?;
                 let regular = target.filter(|found| found.seen.mode & S_IFMT == S_IFREG);

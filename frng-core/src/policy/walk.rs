@@ -24,7 +24,8 @@ pub struct Found {
 }
 
 impl Found {
-    fn new<T: Tracee>(tracee: &T, real: Statx) -> Found {
+    /// From what the kernel tells.
+    pub fn new<T: Tracee>(tracee: &T, real: Statx) -> Found {
         Found { real, seen: view::seen(tracee, &real) }
     }
 

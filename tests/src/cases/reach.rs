@@ -46,6 +46,16 @@ cases![
     root_is_refused_nothing,
     root_without_capabilities,
     set_fsuid_is_enough,
+    the_very_first_call_is_looked_at,
+    going_to_a_directory,
+    asking_about_a_filesystem,
+    reading_a_link,
+    watching_a_file,
+    executing_by_the_mode,
+    sockets_are_files_too,
+    a_thread_alone_gives_up_root,
+    children_are_refused_the_same,
+    a_program_that_changes_its_user,
 ];
 
 fn owned(path: &CStr, uid: i32, gid: i32, bits: u32) {
@@ -545,4 +555,140 @@ fn set_fsuid_is_enough() {
         show(c"d/f");
         let _ = call!(mkdirat(AT_FDCWD, c"d/new", 0o755));
     });
+}
+
+fn the_very_first_call_is_looked_at() {
+    scene();
+    mode(c"d", 0o700);
+    as_user(1000, || try_open(c"d/f", O_RDONLY));
+    mode(c"d", 0o755);
+    mode(c"d/f", 0o600);
+    as_user(1000, || try_open(c"d/f", O_RDONLY));
+}
+
+fn going_to_a_directory() {
+    scene();
+    for bits in [0o700, 0o744, 0o711] {
+        mode(c"d", bits);
+        as_user(1000, || {
+            let _ = call!(chdir(c"d"));
+            let _ = call!(faccessat(AT_FDCWD, c"f", F_OK));
+            let _ = call!(chdir(c"d/sub"));
+            let _ = call!(chdir(c"d/f"));
+        });
+    }
+    mode(c"d", 0o700);
+    let fd = open_dir(c"d");
+    as_user(1000, || {
+        let _ = call!(fchdir(fd));
+    });
+}
+
+fn asking_about_a_filesystem() {
+    scene();
+    mode(c"d", 0o700);
+    let mut buffer = [0u64; 64];
+    as_user(1000, || {
+        let _ = call!(statfs(c"d", &mut buffer));
+        let _ = call!(statfs(c"d/f", &mut buffer));
+    });
+}
+
+fn reading_a_link() {
+    scene();
+    symlink(c"text", c"d/l");
+    mode(c"d", 0o711);
+    let mut text = [0u8; 16];
+    as_user(1000, || {
+        let _ = call!(readlinkat(AT_FDCWD, c"d/l", &mut text, 16));
+    });
+    mode(c"d", 0o766);
+    as_user(1000, || {
+        let _ = call!(readlinkat(AT_FDCWD, c"d/l", &mut text, 16));
+    });
+}
+
+fn watching_a_file() {
+    scene();
+    mode(c"d/f", 0o622);
+    as_user(1000, || {
+        let fd = must!(inotify_init1(0)) as i32;
+        let watched = quiet!(inotify_add_watch(fd, c"d/f", libc::IN_OPEN)).map(|_| 0);
+        let _ = crate::sys::ok_or_errno("watching d/f", watched);
+        let watched = quiet!(inotify_add_watch(fd, c"mine", libc::IN_OPEN)).map(|_| 0);
+        let _ = crate::sys::ok_or_errno("watching mine", watched);
+        let watched = quiet!(inotify_add_watch(fd, c"d", libc::IN_OPEN)).map(|_| 0);
+        let _ = crate::sys::ok_or_errno("watching d", watched);
+    });
+}
+
+fn executing_by_the_mode() {
+    dir(c"d");
+    crate::stage::copy_of_self(c"d/p");
+    for (directory, bits) in [(0o755, 0o755), (0o755, 0o744), (0o755, 0o645), (0o766, 0o755), (0o711, 0o711)] {
+        println!("{directory:o} {bits:o}");
+        mode(c"d", directory);
+        mode(c"d/p", bits);
+        as_user(1000, || crate::stage::run(c"d/p", &[c"d/p", c"role", c"ids"]));
+    }
+    owned(c"d/p", 0, 1000, 0o705);
+    as_user(1000, || crate::stage::run(c"d/p", &[c"d/p", c"role", c"ids"]));
+}
+
+fn sockets_are_files_too() {
+    use std::os::unix::net::{UnixListener, UnixStream};
+    fn tell<T>(what: &str, result: std::io::Result<T>) {
+        match result {
+            Ok(_) => println!("{what}: ok"),
+            Err(e) => println!("{what}: {e}"),
+        }
+    }
+    dir(c"d");
+    let listener = UnixListener::bind("d/s");
+    for (directory, bits) in [(0o755, 0o755), (0o755, 0o722), (0o766, 0o777), (0o777, 0o666)] {
+        mode(c"d", directory);
+        mode(c"d/s", bits);
+        as_user(1000, || {
+            tell("connect", UnixStream::connect("d/s"));
+            tell("bind", UnixListener::bind(format!("d/new-{directory:o}-{bits:o}")));
+        });
+    }
+    drop(listener);
+}
+
+fn a_thread_alone_gives_up_root() {
+    scene();
+    mode(c"d", 0o700);
+    crate::stage::in_thread(|| {
+        must!(setresuid(1000, 1000, 1000));
+        try_open(c"d/f", O_RDONLY);
+        show(c"d/f");
+    });
+    try_open(c"d/f", O_RDONLY);
+    show(c"d/f");
+}
+
+fn children_are_refused_the_same() {
+    scene();
+    mode(c"d", 0o700);
+    as_user(1000, || {
+        in_child(|| {
+            try_open(c"d/f", O_RDONLY);
+            show(c"d/f");
+        });
+    });
+}
+
+/// Set-user-ID to somebody who is not root.
+fn a_program_that_changes_its_user() {
+    scene();
+    crate::stage::copy_of_self(c"p");
+    file(c"f");
+    dir(c"closed");
+    owned(c"p", 1000, 1000, 0o4755);
+    crate::stage::run(c"p", &[c"p", c"role", c"look"]);
+    mode(c"f", 0o600);
+    crate::stage::run(c"p", &[c"p", c"role", c"look"]);
+    mode(c".", 0o700);
+    crate::stage::run(c"p", &[c"p", c"role", c"look"]);
 }

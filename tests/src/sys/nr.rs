@@ -53,6 +53,9 @@ macro_rules! narrow_only {
 }
 
 numbers! {
+    statfs = libc::SYS_statfs,
+    inotify_init1 = libc::SYS_inotify_init1,
+    inotify_add_watch = libc::SYS_inotify_add_watch,
     accept4 = libc::SYS_accept4,
     adjtimex = libc::SYS_adjtimex,
     bind = libc::SYS_bind,
