@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::Engine;
-use super::flight::{Flight, Next, Origin};
+use super::flight::{ERESTARTNOINTR, Flight, Next, Origin};
 use super::in_agent::replace_site;
 use super::ptrace::{self, Gone, Position, SyscallInfo};
 use super::run::Tracer;
@@ -151,7 +151,9 @@ impl Tracer {
                     thread.answer_by(abi).await?;
                 }
                 if adds_filter {
+                    // This has taken the place of the program's call, which may need it, as one that makes a process does.
                     thread.stop_at_every_open().await?;
+                    return Err(ERESTARTNOINTR);
                 }
                 if !is_in_place(call.sys) {
                     // The program before it was not restricted.

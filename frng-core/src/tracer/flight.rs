@@ -9,8 +9,11 @@ use super::ptrace::{self, Gone};
 use super::thread::{Request, Thread};
 use crate::arch::{Abi, Registers};
 use crate::call::Call;
-use crate::errno::Errno;
+use crate::errno::{self, Errno};
 use crate::policy::{Answer, Outcome};
+
+/// What a handler fails with to have the program issue its call once more, to be answered then.
+pub const ERESTARTNOINTR: Errno = Errno(errno::ERESTARTNOINTR);
 
 /// Where the tracee of a running handler is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,8 +264,9 @@ impl Flight {
         };
         let mut registers = self.start(thread)?;
         let abi = self.abi.abi();
-        if self.at != At::Exit && is_restart(raw) {
-            // The kernel restarts a call only at its exit; here the program itself has to issue it again.
+        // The kernel restarts a call only at its exit, and only if a signal has come; else the program itself has to issue it
+        // again. For ERESTARTNOINTR that is the same.
+        if (self.at != At::Exit && is_restart(raw)) || raw == ERESTARTNOINTR.to_raw() {
             abi.rewind_call(&mut registers, origin.number as u32, origin.call.args);
             ptrace::set_registers(thread.tid, abi, &registers)?;
             return Ok(Next::Finished(outcome));

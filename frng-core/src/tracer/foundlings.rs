@@ -122,7 +122,9 @@ impl Tracer {
     fn look_at_early(&mut self, tid: i32) {
         let Some(child) = Child::look(tid) else { return };
         let overdue = self.early.get(&tid).is_some_and(Early::is_overdue);
-        if !overdue && self.tracked.values().any(|tracked| is_to_be_waited_for(tracked, &child)) {
+        // The parent, who mostly has made it, first: each look costs reading a file.
+        let mut suspects = self.tracked.get(&child.parent).into_iter().chain(self.tracked.values());
+        if !overdue && suspects.any(|tracked| is_to_be_waited_for(tracked, &child)) {
             return;
         }
         match self.maker_of(&child, overdue).map(Maker::of) {

@@ -9,6 +9,7 @@ use std::task::Poll;
 
 use super::Engine;
 use super::abi_table::AbiTable;
+use super::flight::ERESTARTNOINTR;
 use super::known::Programs;
 use super::lookup;
 use super::program;
@@ -281,9 +282,6 @@ impl Thread {
         zerocopy::FromBytes::read_from_bytes(&bytes).map_err(|_| Errno::EIO)
     }
 }
-
-/// The kernel's internal result for a call to be issued again (`include/linux/errno.h`).
-const ERESTARTNOINTR: Errno = Errno(513);
 
 /// A thread maps another trampoline into its process.
 struct Mapping<'t> {
