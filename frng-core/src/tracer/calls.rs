@@ -18,26 +18,6 @@ use crate::inside::layout::LEAVING;
 use crate::policy::{self, Answer, Outcome, PATH_MAX, TraceeExt, reach};
 use crate::stats::Subject;
 
-/// Whether a call must be the first that its handler makes: it may wait, or makes or becomes another program, which has to
-/// begin where the call was issued.
-fn is_in_place(sys: Sys) -> bool {
-    matches!(
-        sys,
-        Sys::Open
-            | Sys::Openat
-            | Sys::Openat2
-            | Sys::Creat
-            | Sys::Clone
-            | Sys::Clone3
-            | Sys::Execve
-            | Sys::Execveat
-            | Sys::Connect
-            | Sys::Sendto
-            | Sys::Sendmsg
-            | Sys::Socketcall
-    )
-}
-
 impl Tracer {
     pub(super) fn handle_call(&mut self, tid: i32) -> Result<(), Gone> {
         let info = ptrace::syscall_info(tid)?;
@@ -155,9 +135,9 @@ impl Tracer {
                     thread.stop_at_every_open().await?;
                     return Err(ERESTARTNOINTR);
                 }
-                if !is_in_place(call.sys) {
-                    // The program before it was not restricted.
-                    thread.watch_if_restricted().await?;
+                // If not, it was executed by one that was not restricted.
+                if thread.watch_if_restricted().await? {
+                    return Err(ERESTARTNOINTR);
                 }
                 reach::check(&*thread, &call).await?;
                 policy::root::dispatch(&*thread, &call).await

@@ -94,22 +94,18 @@ impl Thread {
         self.is_rooted() || self.is_restricted()
     }
 
-    /// Makes this thread stop at every call with a path if it is restricted.
+    /// Makes this thread stop at every call with a path if it is restricted and does not yet. Tells whether it did.
     ///
     /// # Errors
     /// Those of seccomp(2), and of scratch memory.
-    pub async fn watch_if_restricted(&self) -> Result<(), Errno> {
+    pub async fn watch_if_restricted(&self) -> Result<bool, Errno> {
         if !self.is_restricted() || !self.engine.filters() || self.rooted.borrow().is_filtered {
-            return Ok(());
+            return Ok(false);
         }
-        self.watch_own_paths().await
-    }
-
-    async fn watch_own_paths(&self) -> Result<(), Errno> {
         let filter = self.world.trampoline.path_filter_address(self.abi());
         self.syscall(Sys::Seccomp, [SET_MODE_FILTER, 0, filter, 0, 0, 0]).await?;
         self.rooted.borrow_mut().is_filtered = true;
-        Ok(())
+        Ok(true)
     }
 
     /// See [`Tracee::stat_inside`].
