@@ -14,6 +14,7 @@ pub mod int80;
 pub mod lifetime;
 pub mod mixed;
 pub mod mode;
+pub mod mounts;
 pub mod namespaces;
 pub mod narrow;
 pub mod odds;
@@ -92,6 +93,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         namespaces::CASES,
         roots::CASES,
         root_exec::CASES,
+        mounts::CASES,
         odds::CASES,
         scheduling::CASES,
         narrow::CASES,

@@ -13,6 +13,7 @@
 #[macro_use]
 pub mod sys;
 pub mod cases;
+pub mod mazes;
 pub mod roles;
 pub mod seen;
 pub mod stage;

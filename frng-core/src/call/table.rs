@@ -207,8 +207,8 @@ calls! {
     IoprioGet "ioprio_get" (Op, Pid) Always, schedule::ioprio_get, "what is remembered, else the real one";
 
     // Namespaces: policy/namespaces.rs
-    Unshare "unshare" (Flags) Always, namespaces::enter, "runs as it is";
-    Setns "setns" (Fd, Flags) Always, namespaces::enter, "runs as it is";
+    Unshare "unshare" (Flags) Always, namespaces::enter, "done if allowed; else new namespaces of root are accepted and not made";
+    Setns "setns" (Fd, Flags) Always, namespaces::enter, "done if allowed; else accepted and not done";
 
     // Another root: policy/root.rs
     Chroot "chroot" (Path) Always, root::chroot, "remembered: from then on all paths of the process are translated; runs as it is in a mount namespace of the program's own";

@@ -34,14 +34,13 @@ pub async fn mount<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     }
     let mut source_buffer = [0; PATH_MAX];
     if flags & (BIND | MOVE) != 0 {
-        let source = path_of(tracee, call.addr(Arg::In), &mut source_buffer)?;
-        if flags & MOVE != 0 && !tracee.is_mount_point(source)? {
+        let source = call.addr(Arg::In);
+        if source.is_null() {
             return Err(Errno::EINVAL);
         }
-        tracee.mount(MountSource::Bind(source), path)?;
-        if flags & MOVE != 0 {
-            tracee.umount(source, Last::Target)?;
-        }
+        let source = path_of(tracee, source, &mut source_buffer)?;
+        let source = if flags & BIND != 0 { MountSource::Bind(source) } else { MountSource::Moved(source) };
+        tracee.mount(source, path)?;
         return Ok(Answer::Value(0));
     }
     let mut kind = [0; 64];

@@ -315,6 +315,8 @@ impl Last {
 pub enum MountSource<'a> {
     /// A file or directory as the process names it.
     Bind(&'a [u8]),
+    /// What is mounted there, which is not any more.
+    Moved(&'a [u8]),
     /// A directory of the host.
     Host(&'a [u8]),
     /// The mount point itself: it is one, and shows what it is.

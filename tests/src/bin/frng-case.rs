@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use frng_tests::{cases, roles, stage};
+use frng_tests::{cases, mazes, roles, stage};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
@@ -21,6 +21,19 @@ fn main() -> ExitCode {
                 ExitCode::SUCCESS
             }
             None => usage(&format!("no case is named {name}")),
+        },
+        // So many trees, and paths looked up in each.
+        ["mazes", first, trees, paths] => match (first.parse::<u64>(), trees.parse::<u64>(), paths.parse()) {
+            (Ok(first), Ok(trees), Ok(paths)) => {
+                stage::open_the_curtain();
+                for seed in first..first + trees {
+                    if let Ok(name) = std::ffi::CString::new(seed.to_string()) {
+                        mazes::play(seed, &name, paths);
+                    }
+                }
+                ExitCode::SUCCESS
+            }
+            _ => usage("usage: frng-case mazes FIRST-SEED TREES PATHS"),
         },
         ["role", role, ..] => roles::play(role, &words[2..]),
         _ => usage("usage: frng-case list | run NAME"),

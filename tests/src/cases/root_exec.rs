@@ -81,7 +81,7 @@ fn interpreter() -> Option<&'static str> {
 }
 
 /// A root with a copy of this program and all it needs.
-fn tree() {
+pub fn tree() {
     dir(c"r");
     copy_of_self(c"r/p");
     for path in libraries() {

@@ -42,6 +42,7 @@ cases![
     watches_inside,
     fifos_block_inside,
     many_links_to_follow,
+    mazes_of_links,
 ];
 
 /// A tree to enter, and something outside of the same names.
@@ -689,4 +690,11 @@ fn many_links_to_follow() {
             opened(&format!("create {path:?}"), quiet!(openat(AT_FDCWD, path, O_WRONLY | O_CREAT, 0o644)));
         }
     });
+}
+
+/// `checks/mazes` plays many more.
+fn mazes_of_links() {
+    for (seed, name) in [(1, c"1"), (2, c"2"), (3, c"3"), (4, c"4")] {
+        crate::mazes::play(seed, name, 150);
+    }
 }

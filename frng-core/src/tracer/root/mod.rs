@@ -268,6 +268,15 @@ impl Thread {
         let shown = match source {
             MountSource::Itself => mounts::Shown::Directory(directory.clone().ok_or(Errno::ENOTDIR)?),
             MountSource::Bind(source) => mounts::shown(self.find(libc::AT_FDCWD, source, Last::Target)?)?,
+            MountSource::Moved(source) => {
+                let found = self.find(libc::AT_FDCWD, source, Last::Target)?;
+                let moved = open::stat(&found.open(0)?)?.id().key();
+                let shown = mounts::shown(found)?;
+                if !self.rooted.borrow().mounts.remove(&moved) {
+                    return Err(Errno::EINVAL);
+                }
+                shown
+            }
             MountSource::Host(source) => {
                 let host = open::path_only(libc::AT_FDCWD, source, libc::O_DIRECTORY);
                 mounts::Shown::Directory(Directory::new(host.map_err(|_| Errno::ENODEV)?)?)
