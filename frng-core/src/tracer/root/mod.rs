@@ -67,8 +67,7 @@ impl Process for Thread {
 
     fn root_of(&self, pid: i32) -> Option<Directory> {
         let other = self.world.threads.borrow().get(&pid)?.upgrade()?;
-        let root = other.rooted.borrow().root.clone();
-        root
+        other.rooted.borrow().root.clone()
     }
 
     fn program_of(&self, pid: i32) -> Option<Found> {
