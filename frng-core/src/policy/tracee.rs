@@ -183,6 +183,19 @@ pub trait Tracee {
         Err(Errno::ENOSYS)
     }
 
+    /// As [`Tracee::translate`], for bind(2): a name that tells where the socket is, for [`Tracee::bound_name`].
+    ///
+    /// # Errors
+    /// The same.
+    fn translate_to_bind(&self, _dirfd: i32, _path: &[u8], _last: Last, _to: TraceeAddr) -> Result<(), Errno> {
+        Err(Errno::ENOSYS)
+    }
+
+    /// By which name a socket was bound, in `text`, or by which it is found. Returns its length.
+    fn bound_name(&self, _path: &[u8], _text: &mut [u8]) -> Option<usize> {
+        None
+    }
+
     /// Memory in the tracee for what takes the place of arguments, [`ASIDE_LEN`] bytes; otherwise as
     /// [`Tracee::scratch`], and apart from it.
     ///

@@ -101,6 +101,7 @@ impl Tracer {
                 threads: Default::default(),
                 mapping: Default::default(),
                 copies: Default::default(),
+                bound: Default::default(),
             }),
             log,
             orders,

@@ -60,6 +60,8 @@ pub struct World {
     pub mapping: RefCell<HashSet<i32>>,
     /// Programs that were executed in another root.
     pub copies: Copies,
+    /// Sockets that were bound in another root: their names outside, and as they were given.
+    pub bound: RefCell<HashMap<Vec<u8>, Vec<u8>>>,
 }
 
 impl World {
@@ -441,6 +443,14 @@ impl Tracee for Thread {
 
     fn translate(&self, dirfd: i32, path: &[u8], last: Last, to: TraceeAddr) -> Result<bool, Errno> {
         self.translate_path(dirfd, path, last, to)
+    }
+
+    fn translate_to_bind(&self, dirfd: i32, path: &[u8], last: Last, to: TraceeAddr) -> Result<(), Errno> {
+        self.translate_lastingly(dirfd, path, last, to)
+    }
+
+    fn bound_name(&self, path: &[u8], text: &mut [u8]) -> Option<usize> {
+        fill(text, &self.name_when_bound(path)?).ok()
     }
 
     fn aside(&self) -> Result<TraceeAddr, Errno> {

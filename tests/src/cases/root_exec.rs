@@ -290,7 +290,9 @@ fn exec_errors_inside() {
     tree();
     symlink(c"loop", c"r/loop");
     file_with(c"r/file", b"text");
+    must!(mknodat(AT_FDCWD, c"r/fifo", libc::S_IFIFO | 0o755, 0));
     inside(|| {
+        run(c"/fifo", &[c"p"]);
         for path in [c"", c"/nothing", c"/d", c"/", c"/file", c"/p/", c"/p/x", c"/loop", c"/../nothing", c"/bin/sh"] {
             run(path, &[c"p", c"role", c"program"]);
         }

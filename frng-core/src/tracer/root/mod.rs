@@ -27,7 +27,7 @@ use super::told;
 use crate::call::{Sys, TraceeAddr};
 use crate::errno::Errno;
 use crate::policy::{Last, MountSource, PATH_MAX, Tracee, reach};
-use crate::stat::Statx;
+use crate::stat::{S_IFREG, Statx};
 use walk::{Found, Process, Walk};
 
 /// What a thread has of it. Copied by fork, kept by exec.
@@ -174,6 +174,21 @@ impl Thread {
         Ok(found.is_magic)
     }
 
+    /// See [`Tracee::translate_to_bind`].
+    pub(super) fn translate_lastingly(&self, dirfd: i32, path: &[u8], last: Last, to: TraceeAddr) -> Result<(), Errno> {
+        let found = self.find(dirfd, path, last)?;
+        let place = open::place(&*found.directory)?;
+        let name = [&place, &b"/"[..], &found.name].concat();
+        self.put_name(to, &name)?;
+        self.world.bound.borrow_mut().insert(name, path.to_vec());
+        Ok(())
+    }
+
+    /// See [`Tracee::bound_name`].
+    pub(super) fn name_when_bound(&self, place: &[u8]) -> Option<Vec<u8>> {
+        self.world.bound.borrow().get(place).cloned().or_else(|| self.seen_place(place))
+    }
+
     /// See [`Tracee::change_root`].
     pub(super) async fn enter_root(&self, path: &[u8], allowed: bool) -> Result<(), Errno> {
         let root = Directory::new(self.open_found(path, Last::Target)?)?;
@@ -310,7 +325,10 @@ impl Thread {
     /// The beginning of a program; see [`Tracee::program_head`].
     pub(super) fn head_inside(&self, dirfd: i32, path: &[u8], flags: i32, head: &mut [u8]) -> Option<usize> {
         let file = self.program_file(dirfd, path, flags).ok()?;
-        program::read_head(&file, head).ok()
+        // Opening a fifo would wait.
+        let is_program =
+            open::stat(&file).is_ok_and(|stat| stat.file_type() == S_IFREG) && open::may_execute(&file).is_ok();
+        if is_program { program::read_head(&file, head).ok() } else { None }
     }
 
     /// Whether the kernel's view of paths is not ours.
