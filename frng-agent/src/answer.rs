@@ -23,6 +23,9 @@ pub fn answer(frame: &mut Frame, scratch: u64) -> bool {
     }
     let local = arch::local();
     let Some(content) = local.read().filter(|content| content.usable != 0 && content.has(sys)) else { return false };
+    if content.mounts != 0 && calls::removes_names(sys) {
+        return false;
+    }
     let Some(lies) = arch::lies(content.lies_len) else { return false };
     let scope = if lies.kinds().devices > 0 { Scope::Opens } else { Scope::Plain };
     if !call.stops(scope) {

@@ -42,6 +42,9 @@ pub struct Content {
     null_paths: u32,
     lacks: u32,
     protected_hardlinks: u32,
+    /// Not 0: names may be those of mount points, of which only the tracer knows.
+    pub mounts: u32,
+    pad: u32,
     /// Address of [`super::counters::Counters`]; 0 if nothing is to be counted.
     pub counters: u64,
     /// Bytes of the mapping of the table of lies.

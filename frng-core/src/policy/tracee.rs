@@ -4,6 +4,7 @@ use crate::arch::Abi;
 use crate::call::{Call, FileRef, Sys, TraceeAddr};
 use crate::creds::Creds;
 use crate::errno::Errno;
+use crate::inode::InodeKey;
 use crate::lie::LieTable;
 use crate::policy::{Schedule, parent};
 use crate::stat::Statx;
@@ -263,6 +264,16 @@ pub trait Tracee {
     /// Those of looking it up.
     fn is_mount_point(&self, _path: &[u8]) -> Result<bool, Errno> {
         Ok(false)
+    }
+
+    /// Whether anything is mounted by [`Tracee::mount`].
+    fn has_mounts(&self) -> bool {
+        false
+    }
+
+    /// Whether something is mounted on this inode by [`Tracee::mount`].
+    fn is_mounted_on(&self, _inode: &InodeKey) -> bool {
+        false
     }
 
     /// Ends [`Tracee::mount`]. `last` tells whether a symbolic link is followed.

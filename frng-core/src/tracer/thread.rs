@@ -22,6 +22,7 @@ use crate::arch::Abi;
 use crate::call::{FileRef, Sys, TraceeAddr};
 use crate::creds::Creds;
 use crate::errno::Errno;
+use crate::inode::InodeKey;
 use crate::log::Log;
 use crate::policy::{Last, MountSource, Process, Schedule, Settings, Tracee};
 use crate::stat::{STATX_WANTED, Statx};
@@ -484,6 +485,14 @@ impl Tracee for Thread {
 
     fn is_mount_point(&self, path: &[u8]) -> Result<bool, Errno> {
         self.is_mounted_at(path)
+    }
+
+    fn has_mounts(&self) -> bool {
+        !self.rooted.borrow().mounts.is_empty()
+    }
+
+    fn is_mounted_on(&self, inode: &InodeKey) -> bool {
+        self.rooted.borrow().mounts.has_on(inode)
     }
 
     fn umount(&self, path: &[u8], last: Last) -> Result<(), Errno> {

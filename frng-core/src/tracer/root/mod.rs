@@ -299,8 +299,23 @@ impl Thread {
         if directory.is_some() != matches!(shown, mounts::Shown::Directory(_)) {
             return Err(Errno::ENOTDIR);
         }
+        let first = !self.has_mounts();
         self.rooted.borrow().mounts.add(key, directory, shown);
+        if first {
+            self.tell_of_mounts();
+        }
         Ok(())
+    }
+
+    /// Tells the agents of all processes that have these mounts whether there are any.
+    fn tell_of_mounts(&self) {
+        let mounts = Rc::clone(&self.rooted.borrow().mounts);
+        let together: Vec<_> = {
+            let threads = self.world.threads.borrow();
+            let has = |other: &Rc<Thread>| Rc::ptr_eq(&mounts, &other.rooted.borrow().mounts);
+            threads.values().filter_map(|other| other.upgrade()).filter(has).collect()
+        };
+        together.iter().for_each(|thread| told::tell(thread));
     }
 
     /// See [`Tracee::is_mount_point`].
@@ -319,7 +334,13 @@ impl Thread {
     pub(super) fn remove_mount(&self, path: &[u8], last: Last) -> Result<(), Errno> {
         let found = self.open_found(path, last)?;
         let key = open::stat(&found)?.id().key();
-        if self.rooted.borrow().mounts.remove(&key) { Ok(()) } else { Err(Errno::EINVAL) }
+        if !self.rooted.borrow().mounts.remove(&key) {
+            return Err(Errno::EINVAL);
+        }
+        if !self.has_mounts() {
+            self.tell_of_mounts();
+        }
+        Ok(())
     }
 
     /// The beginning of a program; see [`Tracee::program_head`].
