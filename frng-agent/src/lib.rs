@@ -10,10 +10,12 @@
 cfg_if::cfg_if! {
     if #[cfg(target_arch = "x86_64")] {
         mod answer;
-        mod dispatch;
         #[path = "arch/x86_64.rs"]
         mod arch;
+        mod dispatch;
         mod init;
+        mod kernel;
+        mod mapped;
         mod memory;
         mod numbers;
         mod signals;
