@@ -72,6 +72,12 @@ impl Tracer {
                     _ => Ok(()),
                 }
             }
+            (Phase::IntoCall(mask), Position::Entry { .. }) => {
+                ptrace::set_signal_mask(tid, *mask)?;
+                tracked.phase = Phase::Running;
+                // If the filter stops the call, that comes next.
+                self.resume(tid, 0)
+            }
             (_, Position::Exit { .. }) => match tracked.done.take() {
                 Some(result) => self.done(tid, result),
                 None => self.resume(tid, 0),

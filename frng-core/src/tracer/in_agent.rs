@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::exec;
-use super::leaving::{self, Leaving, Place};
+use super::leaving::{self, Leaving, Left, Place};
 use super::ptrace::{self, Gone};
 use super::run::Tracer;
 use super::space::Tools;
@@ -79,8 +79,10 @@ impl Tracer {
                 return Ok(());
             }
             let Phase::Leaving(leaving) = std::mem::replace(&mut tracked.phase, Phase::Running) else { return Ok(()) };
-            let signal = leaving.finish(tid)?;
-            return self.resume(tid, signal);
+            if let Left::IntoCall(mask) = leaving.finish(tid)? {
+                tracked.phase = Phase::IntoCall(mask);
+            }
+            return Ok(());
         }
         match place {
             Place::Program => self.resume(tid, signal),
