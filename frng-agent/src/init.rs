@@ -19,8 +19,8 @@ const AT_BASE: u64 = 7;
 
 /// A program that is loaded at an address of its own choice may use what is behind it for its heap.
 const JUST_BELOW: u64 = 64 << 10;
-/// Bytes of the largest page of any CPU.
-const LARGEST_PAGE: u64 = 64 << 10;
+/// Where stubs may be behind them, in reach of every CPU's jumps.
+const FAR_BEHIND: [u64; 3] = [112 << 20, 96 << 20, 64 << 20];
 /// Where such programs end.
 const LOW: u64 = 1 << 31;
 
@@ -89,10 +89,13 @@ unsafe fn base(stack: *const u64) -> Option<u64> {
 fn map_stubs(base: u64) -> Option<u64> {
     let below = if base < LOW { JUST_BELOW } else { arch::APART };
     let fixed = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
-    let places =
-        (1..=8u64).filter_map(|step| base.checked_sub(below.checked_mul(step)?)).map(|at| at & !(LARGEST_PAGE - 1));
+    let places = (1..=8u64).filter_map(|step| base.checked_sub(below.checked_mul(step)?)).map(|at| at & !0xfff);
+    // Go's programs begin so low on some CPUs that there is no room before them; they are small enough, and have no heap
+    // behind them.
+    let behind = (base < LOW).then(|| FAR_BEHIND.map(|distance| base + distance)).into_iter().flatten();
     // Nearly always the first one is free.
     places
         .filter(|at| *at >= JUST_BELOW)
+        .chain(behind)
         .find(|at| kernel::map(*at, layout::STUBS_LEN, libc::PROT_READ | libc::PROT_EXEC, fixed, -1))
 }

@@ -58,7 +58,8 @@ impl Known {
     /// Remembers a site.
     pub fn learn(&self, pc: u64, number: u32, stubs: Stubs) {
         let site = (pc.wrapping_sub(stubs.begin), number);
-        let mut sites = if site.0 >= stubs.apart { self.interpreter.borrow_mut() } else { self.own.borrow_mut() };
+        let of_interpreter = (stubs.apart..2 * stubs.apart).contains(&site.0);
+        let mut sites = if of_interpreter { self.interpreter.borrow_mut() } else { self.own.borrow_mut() };
         if sites.len() < SITES_MAX && !sites.contains(&site) {
             sites.push(site);
         }
@@ -105,9 +106,12 @@ mod tests {
         known.learn(stubs.begin + behind, 262, stubs);
         known.learn(stubs.begin + before, 5, stubs);
         known.learn(stubs.begin + before, 5, stubs);
+        known.learn(stubs.begin - 0x1000, 6, stubs);
         let other = Stubs { begin: 0x7100_0000_0000, ..stubs };
-        assert_eq!(known.expected(When::Loaded, other), [(other.begin + behind, 262)]);
+        let loaded = known.expected(When::Loaded, other);
+        assert_eq!(loaded, [(other.begin + behind, 262), (other.begin - 0x1000, 6)]);
         assert_eq!(known.expected(When::Later, other), [(other.begin + before, 5)]);
+        assert_eq!(known.own.borrow()[..], [(before, 5), (0x1000u64.wrapping_neg(), 6)]);
     }
 
     #[test]
