@@ -164,15 +164,11 @@ pub trait Abi: Sync {
     /// call that was interrupted, so that these registers can be put back later and no call follows from them.
     fn settle(&self, registers: &mut Registers);
 
-    /// At a stop outside of syscall stops: if a call was interrupted, it is not restarted and its result is the
-    /// kernel's internal code (`ERESTARTSYS`...). Returns that raw result; otherwise nothing is changed.
-    fn abandon_call(&self, _registers: &mut Registers) -> Option<u64> {
-        None
+    /// At a stop outside of syscall stops: if a call was interrupted and not yet rewound by the kernel, it is not restarted
+    /// and its result is the kernel's internal code (`ERESTARTSYS`...). Otherwise nothing is changed. Tells whether it was.
+    fn abandon_call(&self, _registers: &mut Registers) -> bool {
+        false
     }
-
-    /// At such a stop, before a syscall instruction: makes it that call which was interrupted, with this raw result. The
-    /// kernel then restarts it or not, as it does after every interrupted call.
-    fn interrupt_call(&self, _registers: &mut Registers, _code: u64) {}
 
     /// Takes away what single steps of a tracer may have left in the registers.
     fn after_steps(&self, _registers: &mut Registers) {}
