@@ -134,7 +134,7 @@ pub trait Abi: Sync {
     /// Program counter.
     fn pc(&self, registers: &Registers) -> u64;
 
-    /// Sets the program counter.
+    /// Sets the program counter, to code of frng's own: with the mode that such code is for.
     fn set_pc(&self, registers: &mut Registers, pc: u64);
 
     /// Stack pointer.

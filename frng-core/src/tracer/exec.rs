@@ -93,17 +93,18 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable], begun: Option<u64>) -
     // The agent finds its way by the auxv, which is where the stack pointer was in the beginning.
     let with_agent = thread.engine == Engine::Inline && begun.is_none() && thread.world.agents_abi(thread).is_some();
     let code = thread.world.trampoline.bootstrap(abi.abi(), with_agent);
-    // All of it in the page of the first instruction: behind that may be nothing.
+    // All of it in the page of the first instruction: behind that may be nothing. That one may be of a set whose instructions
+    // are shorter than ours.
     let pc = abi.abi().pc(&registers);
-    let last_begin = (pc | (PAGE - 1)).saturating_sub(code.len() as u64 - 1) & !(INSTRUCTION_ALIGNMENT - 1);
-    let begin = pc.min(last_begin);
+    let last_begin = (pc | (PAGE - 1)).saturating_sub(code.len() as u64 - 1);
+    let begin = pc.min(last_begin) & !(INSTRUCTION_ALIGNMENT - 1);
     let mut original = vec![0; code.len()];
     memory.read_exact_at(&mut original, begin)?;
     memory.write_all_at(&code, begin)?;
-    if begin != pc {
-        let mut registers = registers;
-        abi.abi().set_pc(&mut registers, begin);
-        ptrace::set_registers(thread.tid, abi.abi(), &registers)?;
+    let mut there = registers;
+    abi.abi().set_pc(&mut there, begin);
+    if there.bytes() != registers.bytes() {
+        ptrace::set_registers(thread.tid, abi.abi(), &there)?;
     }
     let known = with_agent.then(|| thread.world.programs.of(executable.as_ref()));
     Ok(Bootstrap { known, memory, abi: abi.abi(), registers, begin, original })
