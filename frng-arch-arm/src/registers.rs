@@ -66,12 +66,15 @@ pub fn replace_call(registers: &mut Registers, number: u32, args: [u64; 6]) {
     set_args(registers, args);
 }
 
-/// In user mode, or at a stop whose call is not to be made: the registers with which `svc` at `pc`, in ARM code, issues a call.
-pub fn prepare_call(registers: &mut Registers, pc: u64, number: u32, args: [u64; 6]) {
+/// In user mode, or at a stop whose call is not to be made: the registers with which `svc` at `pc` issues a call. Elsewhere than
+/// where the program stands that is ARM code.
+pub fn prepare_call(registers: &mut Registers, to: u64, number: u32, args: [u64; 6]) {
     registers.set_number(NO_CALL);
     registers.set_u32_at(R7, number);
     set_args(registers, args);
-    set_pc(registers, pc);
+    if to != pc(registers) {
+        set_pc(registers, to);
+    }
 }
 
 /// From the registers of a syscall-enter-stop: back to before its `svc`, which is of the program's own instruction set.
@@ -149,6 +152,13 @@ mod tests {
             assert_eq!(registers.u32_at(CPSR), OTHER);
             assert_eq!(sp(&registers), SP as u64);
         }
+    }
+
+    #[test]
+    fn a_call_prepared_where_the_program_stands_keeps_its_instruction_set() {
+        let mut registers = entered(THUMB);
+        prepare_call(&mut registers, PC as u64, 120, [1, 2, 3, 4, 5, 6]);
+        assert_eq!((pc(&registers), registers.u32_at(CPSR)), (PC as u64, THUMB | OTHER));
     }
 
     #[test]
