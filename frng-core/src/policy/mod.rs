@@ -40,4 +40,6 @@ mod xattr_name;
 mod xattr_target;
 
 pub use schedule::Schedule;
-pub use tracee::{Answer, Outcome, PATH_MAX, Process, SCRATCH_LEN, Settings, Tracee, TraceeExt, UnknownOwner};
+pub use tracee::{
+    Answer, NullPaths, Outcome, PATH_MAX, Process, SCRATCH_LEN, Settings, Tracee, TraceeExt, UnknownOwner,
+};

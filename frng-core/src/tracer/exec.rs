@@ -80,6 +80,10 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable], begun: Option<u64>) -
     thread.view.set(lookup::view(thread.tid));
     let mut registers = ptrace::registers(thread.tid)?;
     abi.abi().settle(&mut registers);
+    if begun.is_none() {
+        // What exec returns. On riscv64 something else is still there, and libc's start code takes it for a function.
+        abi.abi().set_result(&mut registers, 0);
+    }
     let stack = TraceeAddr(begun.unwrap_or(abi.abi().sp(&registers)));
     let memory = match OpenOptions::new().read(true).write(true).open(format!("/proc/{}/mem", thread.tid)) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(Failure::Closed(stack.0)),

@@ -12,7 +12,7 @@ use frng_core::call::{Call, FileRef, Sys, TraceeAddr, table};
 use frng_core::creds::{Creds, Ids};
 use frng_core::errno::Errno;
 use frng_core::inode::InodeId;
-use frng_core::policy::{Answer, Process, SCRATCH_LEN, Schedule, Settings, Tracee, UnknownOwner};
+use frng_core::policy::{Answer, NullPaths, Process, SCRATCH_LEN, Schedule, Settings, Tracee, UnknownOwner};
 use frng_core::stat::{STATX_WANTED, Statx};
 use frng_core::state::Table;
 use zerocopy::{FromZeros, IntoBytes};
@@ -55,7 +55,13 @@ impl Fooled {
         let (real_uid, real_gid) = unsafe { (libc::geteuid(), libc::getegid()) };
         Fooled {
             lies: Table::anonymous().expect("a table"),
-            settings: Settings { unknown: UnknownOwner::OwnAsRoot, real_uid, real_gid, last_cap: 40, null_paths: true },
+            settings: Settings {
+                unknown: UnknownOwner::OwnAsRoot,
+                real_uid,
+                real_gid,
+                last_cap: 40,
+                null_paths: NullPaths::Taken,
+            },
             creds: Cell::new(Creds::root(40)),
             groups: RefCell::default(),
             process: Cell::new(Process { umask: 0o022, dumpable: 1 }),
