@@ -19,6 +19,7 @@ pub const NUMBER_SET: u32 = 0x404;
 
 const R0: usize = 0;
 const R7: usize = 7 * 4;
+const R12: usize = 12 * 4;
 const SP: usize = 13 * 4;
 const PC: usize = 15 * 4;
 const CPSR: usize = 16 * 4;
@@ -90,6 +91,11 @@ pub fn rewind_call(registers: &mut Registers, number: u32) {
 /// may have to follow in its place cannot be seen any more. Leaves no call.
 pub fn settle(registers: &mut Registers) {
     registers.set_number(NO_CALL);
+}
+
+/// Takes r12, which syscall stops do not show.
+pub fn take_hidden(registers: &mut Registers, now: &Registers) {
+    registers.set_u32_at(R12, now.u32_at(R12));
 }
 
 fn set_args(registers: &mut Registers, args: [u64; 6]) {

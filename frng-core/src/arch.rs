@@ -164,6 +164,10 @@ pub trait Abi: Sync {
     /// call that was interrupted, so that these registers can be put back later and no call follows from them.
     fn settle(&self, registers: &mut Registers);
 
+    /// Takes from `now`, the registers at a later stop that is none of those, what syscall-enter-stops and syscall-exit-stops do not
+    /// show.
+    fn take_hidden(&self, _registers: &mut Registers, _now: &Registers) {}
+
     /// At a stop outside of syscall stops: if a call was interrupted, it is not restarted and its result is the
     /// kernel's internal code (`ERESTARTSYS`...). Returns that raw result; otherwise nothing is changed.
     fn abandon_call(&self, _registers: &mut Registers) -> Option<u64> {

@@ -121,7 +121,10 @@ impl Bootstrap {
             return Err(Failure::Cannot(format!("the trampoline cannot be mapped: {errno}")));
         }
         self.memory.write_all_at(&self.original, self.begin)?;
-        ptrace::set_registers(tid, self.abi, &self.registers)?;
+        // The code leaves alone what the stop at which these were read may not have shown.
+        let mut registers = self.registers;
+        self.abi.take_hidden(&mut registers, &ptrace::registers(tid)?);
+        ptrace::set_registers(tid, self.abi, &registers)?;
         Ok(())
     }
 }
