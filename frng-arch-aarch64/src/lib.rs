@@ -83,6 +83,10 @@ impl Abi for Aarch64 {
         registers::settle(registers);
     }
 
+    fn take_hidden(&self, registers: &mut Registers, now: &Registers) {
+        registers::take_hidden(registers, now);
+    }
+
     fn word_len(&self) -> usize {
         layouts::WORD_LEN
     }

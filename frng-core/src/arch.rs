@@ -134,7 +134,7 @@ pub trait Abi: Sync {
     /// Program counter.
     fn pc(&self, registers: &Registers) -> u64;
 
-    /// Sets the program counter.
+    /// Sets the program counter, to code of frng's own: with the mode that such code is for.
     fn set_pc(&self, registers: &mut Registers, pc: u64);
 
     /// Stack pointer.
@@ -163,6 +163,10 @@ pub trait Abi: Sync {
     /// At a stop outside of syscall stops: does what the kernel does only when the tracee runs on, namely restarts a
     /// call that was interrupted, so that these registers can be put back later and no call follows from them.
     fn settle(&self, registers: &mut Registers);
+
+    /// Takes from `now`, the registers at a later stop that is none of those, what syscall-enter-stops and syscall-exit-stops do not
+    /// show.
+    fn take_hidden(&self, _registers: &mut Registers, _now: &Registers) {}
 
     /// At a stop outside of syscall stops: if a call was interrupted and not yet rewound by the kernel, it is not restarted
     /// and its result is the kernel's internal code (`ERESTARTSYS`...). Otherwise nothing is changed. Tells whether it was.

@@ -11,7 +11,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::call::{NEWER, Sys};
 use crate::creds::{Caps, Creds, Ids};
-use crate::policy::{Process, Settings, UnknownOwner};
+use crate::policy::{NullPaths, Process, Settings, UnknownOwner};
 
 /// Most supplementary groups that fit.
 pub const GROUPS_MAX: usize = 64;
@@ -188,7 +188,11 @@ impl Content {
         self.real_uid = settings.real_uid;
         self.real_gid = settings.real_gid;
         self.last_cap = settings.last_cap;
-        self.null_paths = settings.null_paths.into();
+        self.null_paths = match settings.null_paths {
+            NullPaths::Refused => 0,
+            NullPaths::OfDescriptors => 1,
+            NullPaths::Taken => 2,
+        };
         self.protected_hardlinks = settings.protected_hardlinks.into();
     }
 
@@ -204,7 +208,11 @@ impl Content {
             real_uid: self.real_uid,
             real_gid: self.real_gid,
             last_cap: self.last_cap,
-            null_paths: self.null_paths != 0,
+            null_paths: match self.null_paths {
+                0 => NullPaths::Refused,
+                1 => NullPaths::OfDescriptors,
+                _ => NullPaths::Taken,
+            },
             protected_hardlinks: self.protected_hardlinks != 0,
         }
     }

@@ -33,6 +33,28 @@ pub enum UnknownOwner {
     AsItIs,
 }
 
+/// For which directories statx and newfstatat take a null pointer as an empty path, with `AT_EMPTY_PATH`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NullPaths {
+    /// None.
+    Refused,
+    /// Descriptors (Linux 6.11).
+    OfDescriptors,
+    /// `AT_FDCWD`, too, on later kernels.
+    Taken,
+}
+
+impl NullPaths {
+    /// Whether a null pointer is no fault with this directory.
+    pub fn takes(self, dirfd: i32) -> bool {
+        match self {
+            Self::Refused => false,
+            Self::OfDescriptors => dirfd >= 0,
+            Self::Taken => true,
+        }
+    }
+}
+
 /// What is the same for all tracees of an invocation.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -44,8 +66,8 @@ pub struct Settings {
     pub real_gid: u32,
     /// The kernel's last capability.
     pub last_cap: u32,
-    /// With `AT_EMPTY_PATH` statx and newfstatat take a null pointer as an empty path (Linux 6.11).
-    pub null_paths: bool,
+    /// What this kernel does with null pointers as paths.
+    pub null_paths: NullPaths,
     /// Links to files of others are refused (protected_hardlinks, proc_sys_fs(5)).
     pub protected_hardlinks: bool,
 }
