@@ -98,6 +98,22 @@ pub fn tree() {
     }
 }
 
+/// Enters a new root with all that a case may want, and becomes the program that plays it there.
+pub fn play_inside(name: &str) {
+    tree();
+    for directory in [c"r/proc", c"r/dev", c"r/work", c"r/tmp"] {
+        dir(directory);
+    }
+    must!(unshare(libc::CLONE_NEWNS));
+    must!(mount(sys::NULL, c"/", sys::NULL, libc::MS_REC | libc::MS_PRIVATE, sys::NULL));
+    must!(mount(c"proc", c"r/proc", c"proc", 0, sys::NULL));
+    must!(mount(c"/dev", c"r/dev", sys::NULL, libc::MS_BIND | libc::MS_REC, sys::NULL));
+    must!(chroot(c"r"));
+    must!(chdir(c"/work"));
+    let name = CString::new(name).unwrap_or_default();
+    crate::stage::become_program(c"/p", &[c"/p", c"run", &name]);
+}
+
 fn inside(scene: impl FnOnce()) {
     in_child(|| {
         must!(chroot(c"r"));
