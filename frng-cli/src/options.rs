@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use frng_core::daemon::Exchange;
 use frng_core::policy::UnknownOwner;
 use lexopt::{Arg, Parser};
 
+use crate::fakeroot;
 use crate::root::Bind;
 
 /// What the user wants.
@@ -26,6 +28,8 @@ pub enum Action {
 pub struct Run {
     /// `-p`.
     pub state: Option<PathBuf>,
+    /// fakeroot's `-i` and `-s`.
+    pub exchange: Exchange,
     /// `-l`.
     pub log: Option<PathBuf>,
     /// `-f`.
@@ -42,6 +46,8 @@ pub struct Run {
     pub root: Option<PathBuf>,
     /// `-b`.
     pub binds: Vec<Bind>,
+    /// What was wanted of `fakeroot`, if it was called by that name.
+    pub fakeroot: Option<fakeroot::Wanted>,
     /// The command with its arguments; empty for the shell.
     pub command: Vec<OsString>,
 }
@@ -115,8 +121,12 @@ fn unknown(rule: &OsString) -> Result<UnknownOwner, String> {
     }
 }
 
-/// A parser's error as one line with its mend.
 fn say(error: lexopt::Error) -> String {
+    say_as(error, "frng")
+}
+
+/// A parser's error as one line with its mend; `program` is what the user has called.
+pub fn say_as(error: lexopt::Error, program: &str) -> String {
     let what = match error {
         lexopt::Error::UnexpectedOption(option) => format!("unknown option {option}"),
         lexopt::Error::MissingValue { option: Some(option) } => format!("option {option} needs an argument"),
@@ -125,7 +135,7 @@ fn say(error: lexopt::Error) -> String {
         }
         other => other.to_string(),
     };
-    format!("{what}: see frng --help")
+    format!("{what}: see {program} --help")
 }
 
 #[cfg(test)]
@@ -158,6 +168,7 @@ mod tests {
     fn every_option_is_understood_in_both_forms() {
         let wanted = Run {
             state: Some("state".into()),
+            exchange: Exchange::default(),
             log: Some("log".into()),
             flush: true,
             stay: true,
@@ -169,6 +180,7 @@ mod tests {
                 Bind { host: "/proc".into(), guest: "/proc".into() },
                 Bind { host: "a".into(), guest: "/b".into() },
             ],
+            fakeroot: None,
             command: vec!["true".into()],
         };
         let mut short = vec!["-p", "state", "-fdllog", "--engine", "ptrace", "--stats", "stats", "--unknown", "real"];
