@@ -6,6 +6,7 @@
 
 pub mod abis;
 mod command;
+mod doctor;
 mod fakeroot;
 mod kernel;
 mod messages;
@@ -70,6 +71,10 @@ fn start(words: Vec<OsString>) -> c_int {
         Action::ShortHelp => print(messages::SHORT_HELP),
         Action::LongHelp => print(&messages::long_help()),
         Action::Version => print(messages::VERSION),
+        Action::Doctor => {
+            let (report, status) = doctor::examine();
+            print(&report).map(|_| status)
+        }
         Action::Run(run) => execute(run, &words),
     });
     match result {

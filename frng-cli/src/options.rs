@@ -19,6 +19,8 @@ pub enum Action {
     LongHelp,
     /// `-v`.
     Version,
+    /// `--doctor`.
+    Doctor,
     /// Run a command.
     Run(Run),
 }
@@ -79,6 +81,7 @@ pub fn parse(words: Vec<OsString>) -> Result<Action, String> {
             Arg::Short('h') => return Ok(Action::ShortHelp),
             Arg::Long("help") => return Ok(Action::LongHelp),
             Arg::Short('v') | Arg::Long("version") => return Ok(Action::Version),
+            Arg::Long("doctor") => return Ok(Action::Doctor),
             Arg::Short('p') | Arg::Long("persist") => run.state = Some(parser.value().map_err(say)?.into()),
             Arg::Short('l') | Arg::Long("log") => run.log = Some(parser.value().map_err(say)?.into()),
             Arg::Short('f') | Arg::Long("flush") => run.flush = true,
@@ -205,6 +208,7 @@ mod tests {
             ("--help", Action::LongHelp),
             ("-v", Action::Version),
             ("--version", Action::Version),
+            ("--doctor", Action::Doctor),
         ] {
             assert_eq!(parse(vec!["-d".into(), word.into()]), Ok(action));
         }

@@ -1,6 +1,6 @@
 //! Called as `fakeroot`: a drop-in for fakeroot(1), with its options, its save files, its exit statuses and its variables.
 
-mod nested;
+pub mod nested;
 mod options;
 
 use std::ffi::{OsStr, OsString, c_int};
