@@ -57,6 +57,8 @@ Options end at the first word that is none: frng ls -l needs no --.
 --bind     HOST is a file or directory outside; GUEST, the same path without it, must be there inside, for HOST to be
            seen in its place. May be given several times: -b /proc -b /dev -b $HOME/src:/src
 
+Called by the name fakeroot, it takes the options of fakeroot(1) instead: see fakeroot --help.
+
 Environment
   FAKEROOT_TMPDIR: a directory for the memory that is shared with each process, which is a file without a name. It must
   be writable and not mounted noexec. Without it that memory is of no directory (memfd_create); where the kernel

@@ -278,3 +278,68 @@ fn packages_have_the_owners_and_nodes_that_the_real_one_gives_them() {
         "{out}"
     );
 }
+
+/// A source package whose rules need root, and call fakeroot themselves.
+const SOURCE: &str = r#"
+    set -e; umask 022; mkdir -p x-1/debian; cd x-1/debian
+    cat > control <<'END'
+Source: x
+Maintainer: x <x@example.org>
+Section: misc
+Priority: optional
+Standards-Version: 4.6.0
+Rules-Requires-Root: binary-targets
+
+Package: x
+Architecture: all
+Description: x
+END
+    cat > changelog <<'END'
+x (1) unstable; urgency=low
+
+  * x
+
+ -- x <x@example.org>  Mon, 01 Jan 2024 00:00:00 +0000
+END
+    cat > rules <<'END'
+#!/usr/bin/make -f
+clean build build-indep build-arch:
+binary-arch:
+binary binary-indep:
+	test -n "$$FAKEROOTKEY" && test `id -u` = 0
+	mkdir -p debian/x/DEBIAN debian/x/var/x
+	install -o 5 -g 6 -m 4755 debian/rules debian/x/var/x/tool
+	chown 33:34 debian/x/var/x
+	mknod debian/x/var/node c 1 3
+	dpkg-gencontrol -px -Pdebian/x
+	dpkg-deb -b debian/x ..
+END
+    chmod 755 rules; cd ..; dpkg-buildpackage -rfakeroot -us -uc -b -d >../log 2>&1 || { cat ../log; exit 1; }
+    dpkg-deb --fsys-tarfile ../x_1_all.deb | tar --numeric-owner -tv"#;
+
+#[test]
+fn dpkg_buildpackage_builds_the_package_that_it_builds_with_the_real_one() {
+    if Command::new("dpkg-buildpackage").arg("--version").stdout(Stdio::null()).status().is_err() {
+        return eprintln!("skipped: needs dpkg-buildpackage");
+    }
+    let build = |with_ours: bool| {
+        let scratch = Scratch::new();
+        let script = if with_ours {
+            ours(&scratch);
+            format!("PATH={}:$PATH; {SOURCE}", scratch.work().display())
+        } else {
+            SOURCE.to_owned()
+        };
+        let mut command = scratch.command(&["sh", "-c", &script]);
+        command.env("HOME", scratch.work());
+        finish(command).good()
+    };
+    let built = build(true);
+    for line in ["drwxr-xr-x 33/34 ", "-rwsr-xr-x 5/6 ", "crw-r--r-- 0/0 "] {
+        assert!(built.contains(line), "{line}: {built}");
+    }
+    match real() {
+        Some(_) => assert_eq!(built, build(false)),
+        None => eprintln!("not compared: needs fakeroot"),
+    }
+}
