@@ -57,7 +57,7 @@ pub unsafe fn main(argc: c_int, argv: *const *const c_char) -> c_int {
 
 fn start_as_fakeroot(words: Vec<OsString>) -> c_int {
     let result = fill_descriptors().and_then(|()| fakeroot::start(words.clone())).and_then(|next| match next {
-        fakeroot::Next::Run(run) => execute(*run, &words),
+        fakeroot::Next::Run(run) => execute(run, &words),
         fakeroot::Next::Done(status) => Ok(status),
     });
     result.unwrap_or_else(|why| {
@@ -152,7 +152,7 @@ fn execute(run: Run, words: &[OsString]) -> Result<c_int, String> {
         abis: abis::ABIS,
         agent: abis::AGENT,
         state: run.state,
-        exchange: run.exchange,
+        exchange: run.fakeroot.as_deref().map(fakeroot::exchange).unwrap_or_default(),
         log: run.log,
         flush: run.flush,
         stats: run.stats,

@@ -3,11 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use frng_core::daemon::Exchange;
 use frng_core::policy::UnknownOwner;
 use lexopt::{Arg, Parser};
 
-use crate::fakeroot;
+use crate::fakeroot::Fakeroot;
 use crate::root::Bind;
 
 /// What the user wants.
@@ -30,8 +29,6 @@ pub enum Action {
 pub struct Run {
     /// `-p`.
     pub state: Option<PathBuf>,
-    /// fakeroot's `-i` and `-s`.
-    pub exchange: Exchange,
     /// `-l`.
     pub log: Option<PathBuf>,
     /// `-f`.
@@ -49,7 +46,7 @@ pub struct Run {
     /// `-b`.
     pub binds: Vec<Bind>,
     /// What was wanted of `fakeroot`, if it was called by that name.
-    pub fakeroot: Option<fakeroot::Wanted>,
+    pub fakeroot: Option<Box<Fakeroot>>,
     /// The command with its arguments; empty for the shell.
     pub command: Vec<OsString>,
 }
@@ -171,7 +168,6 @@ mod tests {
     fn every_option_is_understood_in_both_forms() {
         let wanted = Run {
             state: Some("state".into()),
-            exchange: Exchange::default(),
             log: Some("log".into()),
             flush: true,
             stay: true,

@@ -40,18 +40,23 @@ pub fn ptrace() -> Finding {
     }
 }
 
+const PTRACE_SCOPE: &str = "/proc/sys/kernel/yama/ptrace_scope";
+
 /// Yama's restriction of ptrace.
 pub fn yama() -> Finding {
-    const FILE: &str = "/proc/sys/kernel/yama/ptrace_scope";
-    let scope = fs::read_to_string(FILE).unwrap_or_default();
-    match scope.trim() {
+    of_scope(fs::read_to_string(PTRACE_SCOPE).unwrap_or_default().trim())
+}
+
+/// What a `ptrace_scope` means (Documentation/admin-guide/LSM/Yama.rst); it is empty where Yama is not.
+fn of_scope(scope: &str) -> Finding {
+    match scope {
         "" => Finding::good("Yama", "is not there: a process may trace others of the same user"),
         "0" => Finding::good("Yama", "ptrace_scope 0: does not restrict"),
         "1" => Finding::good("Yama", "ptrace_scope 1: each command lets frng trace it, which is enough"),
         "2" => Finding::bad(
             "Yama",
             "ptrace_scope 2: only who has CAP_SYS_PTRACE may trace",
-            format!("have root write 1 to {FILE}, or give frng CAP_SYS_PTRACE"),
+            format!("have root write 1 to {PTRACE_SCOPE}"),
         ),
         other => Finding::bad(
             "Yama",
@@ -97,4 +102,18 @@ pub fn container() -> Option<Finding> {
         named?
     };
     Some(Finding::good("container", format!("this seems to be one of {name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_of_yama_that_hinder_have_a_mend() {
+        for (scope, hinders) in [("", false), ("0", false), ("1", false), ("2", true), ("3", true)] {
+            let finding = of_scope(scope);
+            assert_eq!(finding.mend.is_some(), hinders, "{scope}");
+            assert!(finding.told.contains(scope));
+        }
+    }
 }

@@ -7,12 +7,14 @@ use std::ffi::{OsStr, OsString, c_int};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use frng_core::daemon::Exchange;
 use frng_core::policy::UnknownOwner;
 
 use crate::command::Command;
 use crate::options::Run;
 use nested::Outer;
-use options::{Action, Fakeroot};
+use options::Action;
+pub use options::Fakeroot;
 
 /// What messages begin with.
 pub const NAME: &str = "fakeroot";
@@ -29,7 +31,7 @@ const KEY: &str = "FAKEROOTKEY";
 /// What is to be done after all.
 pub enum Next {
     /// Fool the command.
-    Run(Box<Run>),
+    Run(Run),
     /// Nothing more; this is the exit status.
     Done(c_int),
 }
@@ -65,7 +67,7 @@ pub fn start(words: Vec<OsString>) -> Result<Next, String> {
                 "cannot run in another fakeroot: {KEY} is set to {}; unset it if there is none",
                 key.to_string_lossy()
             )),
-            None => Ok(Next::Run(Box::new(run(fakeroot)))),
+            None => Ok(Next::Run(run(fakeroot))),
         },
     }
 }
@@ -81,18 +83,22 @@ fn join(daemon: u32, fakeroot: Fakeroot) -> Result<c_int, String> {
     Ok(status)
 }
 
-fn run(fakeroot: Fakeroot) -> Run {
-    let mut run = Run { fakeroot: Some(fakeroot.clone()), command: fakeroot.command, ..Run::default() };
-    run.exchange.save = fakeroot.save;
-    run.exchange.load = fakeroot.load.filter(|path| {
+fn run(mut fakeroot: Fakeroot) -> Run {
+    fakeroot.load = fakeroot.load.filter(|path| {
         let there = path.is_file();
         if !there {
             crate::complain(NAME, &format!("database file `{}' does not exist.", path.display()));
         }
         there
     });
-    run.unknown = if fakeroot.unknown_is_real { UnknownOwner::AsItIs } else { UnknownOwner::AllAsRoot };
-    run
+    let unknown = if fakeroot.unknown_is_real { UnknownOwner::AsItIs } else { UnknownOwner::AllAsRoot };
+    let command = std::mem::take(&mut fakeroot.command);
+    Run { unknown, command, fakeroot: Some(Box::new(fakeroot)), ..Run::default() }
+}
+
+/// What a daemon is to load and save.
+pub fn exchange(fakeroot: &Fakeroot) -> Exchange {
+    Exchange { load: fakeroot.load.clone(), save: fakeroot.save.clone() }
 }
 
 /// Sets the variables that fakeroot sets for its command. To be called while the process has one thread.
@@ -107,5 +113,3 @@ pub fn export(daemon: u32, fakeroot: &Fakeroot) {
         }
     }
 }
-
-pub use options::Fakeroot as Wanted;
