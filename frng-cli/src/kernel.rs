@@ -21,7 +21,7 @@ pub fn check() -> Result<(), String> {
 }
 
 /// Name and release of the kernel.
-fn release() -> String {
+pub fn release() -> String {
     // SAFETY: the structure holds characters only; all zeros is a value of it.
     let mut name: libc::utsname = unsafe { std::mem::zeroed() };
     // SAFETY: `name` is live.

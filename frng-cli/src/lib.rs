@@ -6,6 +6,8 @@
 
 pub mod abis;
 mod command;
+mod doctor;
+mod fakeroot;
 mod kernel;
 mod messages;
 mod options;
@@ -24,6 +26,9 @@ use frng_core::tracer::Engine;
 
 use options::{Action, EngineChoice, Run};
 
+/// What messages begin with.
+const NAME: &str = "frng";
+
 /// Exit status when frng itself fails.
 const FAILED: c_int = 125;
 
@@ -41,28 +46,48 @@ pub unsafe fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     let words: Vec<OsString> = words.collect();
     // SAFETY: as promised by the caller.
     let name = if argc > 0 { unsafe { CStr::from_ptr(*argv) }.to_bytes() } else { b"" };
-    let stage = if name == root::STAGE { enter_root } else { start };
+    let stage = match name {
+        root::STAGE => enter_root,
+        _ if fakeroot::is_called(name) => start_as_fakeroot,
+        _ => start,
+    };
     // A panic has told why; it must not get out into C.
     panic::catch_unwind(|| stage(words)).unwrap_or(FAILED)
 }
 
+fn start_as_fakeroot(words: Vec<OsString>) -> c_int {
+    let result = fill_descriptors().and_then(|()| fakeroot::start(words.clone())).and_then(|next| match next {
+        fakeroot::Next::Run(run) => execute(run, &words),
+        fakeroot::Next::Done(status) => Ok(status),
+    });
+    result.unwrap_or_else(|why| {
+        complain(fakeroot::NAME, &why);
+        fakeroot::FAILED
+    })
+}
+
 fn start(words: Vec<OsString>) -> c_int {
-    let result = daemon::fill_standard_descriptors()
-        .map_err(|error| format!("cannot open /dev/null: {error}"))
-        .and_then(|()| options::parse(words.clone()))
-        .and_then(|action| match action {
-            Action::ShortHelp => print(messages::SHORT_HELP),
-            Action::LongHelp => print(&messages::long_help()),
-            Action::Version => print(messages::VERSION),
-            Action::Run(run) => execute(run, &words),
-        });
+    let result = fill_descriptors().and_then(|()| options::parse(words.clone())).and_then(|action| match action {
+        Action::ShortHelp => print(messages::SHORT_HELP),
+        Action::LongHelp => print(&messages::long_help()),
+        Action::Version => print(messages::VERSION),
+        Action::Doctor => {
+            let (report, status) = doctor::examine();
+            print(&report).map(|_| status)
+        }
+        Action::Run(run) => execute(run, &words),
+    });
     match result {
         Ok(status) => status,
         Err(why) => {
-            complain(&why);
+            complain(NAME, &why);
             FAILED
         }
     }
+}
+
+fn fill_descriptors() -> Result<(), String> {
+    daemon::fill_standard_descriptors().map_err(|error| format!("cannot open /dev/null: {error}"))
 }
 
 /// The second stage of `--root`.
@@ -73,19 +98,19 @@ fn enter_root(words: Vec<OsString>) -> c_int {
     });
     match entered {
         Ok((status, why)) => {
-            complain(&why);
+            complain(NAME, &why);
             status
         }
         Err(why) => {
-            complain(&why);
+            complain(NAME, &why);
             FAILED
         }
     }
 }
 
 /// One line for the user. If nobody can read it the exit status has to do.
-fn complain(line: &str) {
-    let _ = writeln!(io::stderr(), "frng: {line}");
+fn complain(name: &str, line: &str) {
+    let _ = writeln!(io::stderr(), "{name}: {line}");
 }
 
 fn print(text: &str) -> Result<c_int, String> {
@@ -117,7 +142,7 @@ fn execute(run: Run, words: &[OsString]) -> Result<c_int, String> {
         EngineChoice::Seccomp | EngineChoice::Auto => Engine::Seccomp,
     };
     if let Some(tracer) = traced_by() {
-        return Err(format!("cannot be traced: process {tracer} does so already (a debugger, or another frng)"));
+        return Err(is_traced(tracer));
     }
     let command = match run.root {
         Some(_) => root::second_stage(words),
@@ -127,20 +152,25 @@ fn execute(run: Run, words: &[OsString]) -> Result<c_int, String> {
         abis: abis::ABIS,
         agent: abis::AGENT,
         state: run.state,
+        exchange: run.fakeroot.as_deref().map(fakeroot::exchange).unwrap_or_default(),
         log: run.log,
         flush: run.flush,
         stats: run.stats,
         stay: run.stay,
         memory: memory()?,
     })?;
-    allow_tracing_by(reserved.daemon());
+    let daemon = reserved.daemon();
+    allow_tracing_by(daemon);
+    if let Some(fakeroot) = &run.fakeroot {
+        fakeroot::export(daemon as u32, fakeroot);
+    }
     let attached = reserved.attach(engine, run.unknown)?;
     if engine.filters() {
         install_filter(attached.stop_at_every_open)
             .map_err(|error| format!("cannot install the seccomp filter: {error}; use --engine ptrace"))?;
     }
     let (status, why) = command.exec();
-    complain(&why);
+    complain(if run.fakeroot.is_some() { fakeroot::NAME } else { NAME }, &why);
     Ok(status)
 }
 
@@ -161,6 +191,10 @@ fn memory() -> Result<Place, String> {
 fn allow_tracing_by(daemon: i32) {
     // SAFETY: takes no memory. Without Yama it is EINVAL, and not needed.
     unsafe { libc::prctl(libc::PR_SET_PTRACER, daemon as libc::c_ulong, 0, 0, 0) };
+}
+
+fn is_traced(tracer: u32) -> String {
+    format!("cannot be traced: process {tracer} does so already (a debugger, or another frng)")
 }
 
 /// The process that traces this one.

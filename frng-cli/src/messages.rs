@@ -22,6 +22,7 @@ usage: frng [-p STATE] [-l LOG [-f]] [-d] [-v] [OPTIONS] [--] COMMAND [ARG...]
       --root DIR        run COMMAND with DIR as /
   -b, --bind HOST[:GUEST]
                         with --root: show HOST at GUEST
+      --doctor          say what works here, and what to do about the rest
   -v, --version         version and copyright
   -h                    this help; --help tells more
 ";
@@ -51,9 +52,12 @@ Options end at the first word that is none: frng ls -l needs no --.
            with the same STATE only the first one may have this option.
 --unknown  self: your own files are shown as root's, others as they are (the default). root: all as root's. real: all
            as they are.
+--doctor   Tries each engine on a command, and looks at what may hinder it. The exit status is 0 if frng can work here.
 --root     As chroot does: COMMAND and all it needs come from DIR, and / is the working directory.
 --bind     HOST is a file or directory outside; GUEST, the same path without it, must be there inside, for HOST to be
            seen in its place. May be given several times: -b /proc -b /dev -b $HOME/src:/src
+
+Called by the name fakeroot, it takes the options of fakeroot(1) instead: see fakeroot --help.
 
 Environment
   FAKEROOT_TMPDIR: a directory for the memory that is shared with each process, which is a file without a name. It must

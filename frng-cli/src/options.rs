@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use frng_core::policy::UnknownOwner;
 use lexopt::{Arg, Parser};
 
+use crate::fakeroot::Fakeroot;
 use crate::root::Bind;
 
 /// What the user wants.
@@ -17,6 +18,8 @@ pub enum Action {
     LongHelp,
     /// `-v`.
     Version,
+    /// `--doctor`.
+    Doctor,
     /// Run a command.
     Run(Run),
 }
@@ -42,6 +45,8 @@ pub struct Run {
     pub root: Option<PathBuf>,
     /// `-b`.
     pub binds: Vec<Bind>,
+    /// What was wanted of `fakeroot`, if it was called by that name.
+    pub fakeroot: Option<Box<Fakeroot>>,
     /// The command with its arguments; empty for the shell.
     pub command: Vec<OsString>,
 }
@@ -73,6 +78,7 @@ pub fn parse(words: Vec<OsString>) -> Result<Action, String> {
             Arg::Short('h') => return Ok(Action::ShortHelp),
             Arg::Long("help") => return Ok(Action::LongHelp),
             Arg::Short('v') | Arg::Long("version") => return Ok(Action::Version),
+            Arg::Long("doctor") => return Ok(Action::Doctor),
             Arg::Short('p') | Arg::Long("persist") => run.state = Some(parser.value().map_err(say)?.into()),
             Arg::Short('l') | Arg::Long("log") => run.log = Some(parser.value().map_err(say)?.into()),
             Arg::Short('f') | Arg::Long("flush") => run.flush = true,
@@ -115,8 +121,12 @@ fn unknown(rule: &OsString) -> Result<UnknownOwner, String> {
     }
 }
 
-/// A parser's error as one line with its mend.
 fn say(error: lexopt::Error) -> String {
+    say_as(error, "frng")
+}
+
+/// A parser's error as one line with its mend; `program` is what the user has called.
+pub fn say_as(error: lexopt::Error, program: &str) -> String {
     let what = match error {
         lexopt::Error::UnexpectedOption(option) => format!("unknown option {option}"),
         lexopt::Error::MissingValue { option: Some(option) } => format!("option {option} needs an argument"),
@@ -125,7 +135,7 @@ fn say(error: lexopt::Error) -> String {
         }
         other => other.to_string(),
     };
-    format!("{what}: see frng --help")
+    format!("{what}: see {program} --help")
 }
 
 #[cfg(test)]
@@ -169,6 +179,7 @@ mod tests {
                 Bind { host: "/proc".into(), guest: "/proc".into() },
                 Bind { host: "a".into(), guest: "/b".into() },
             ],
+            fakeroot: None,
             command: vec!["true".into()],
         };
         let mut short = vec!["-p", "state", "-fdllog", "--engine", "ptrace", "--stats", "stats", "--unknown", "real"];
@@ -193,6 +204,7 @@ mod tests {
             ("--help", Action::LongHelp),
             ("-v", Action::Version),
             ("--version", Action::Version),
+            ("--doctor", Action::Doctor),
         ] {
             assert_eq!(parse(vec!["-d".into(), word.into()]), Ok(action));
         }

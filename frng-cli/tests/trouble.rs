@@ -3,13 +3,11 @@
 mod common;
 
 use std::fs::{self, File};
-use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::{Scratch, end, eventually, finish};
+use common::{Scratch, end, eventually, finish, forbid};
 use frng_core::state;
 
 /// A command under a daemon, which has made the file `ready` and waits until the file `go` is there.
@@ -207,26 +205,8 @@ fn a_temporary_directory_mounted_noexec_is_told_with_its_variable() {
     assert!(done.err.contains("FAKEROOT_TMPDIR"), "{done:?}");
 }
 
-/// Makes ptrace(2) fail with `EPERM` in this process and its descendants, as containers do it.
-fn forbid_ptrace() -> io::Result<()> {
-    let instruction = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
-    let mut filter = [
-        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, libc::SYS_ptrace as u32),
-        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
-        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ];
-    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-    // SAFETY: takes no memory.
-    let privileges = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-    // SAFETY: `program` and what it points to are live.
-    let installed = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
-    if privileges != 0 || installed != 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
 fn without_ptrace(mut command: Command) -> Command {
-    // SAFETY: makes system calls only.
-    unsafe { command.pre_exec(forbid_ptrace) };
+    forbid(&mut command, libc::SYS_ptrace);
     command
 }
 

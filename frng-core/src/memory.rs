@@ -116,6 +116,22 @@ impl Place {
         }
         unnamed_file(&self.directory).and_then(use_it).map_err(|error| failure(&self.directory, &error))
     }
+
+    /// Finds out where there is such memory that may be executed, in words.
+    ///
+    /// # Errors
+    /// One line that says why there is none and how to mend it.
+    pub fn find(&self) -> Result<String, String> {
+        let executable = |file: File| {
+            file.set_len(1)?;
+            Mapping::new(&file, 1, libc::PROT_READ | libc::PROT_EXEC, 0).map(drop)
+        };
+        if !self.is_chosen && anonymous_file().and_then(executable).is_ok() {
+            return Ok("is of no directory (memfd_create)".into());
+        }
+        self.file(executable)?;
+        Ok(format!("is made in {}", self.directory.display()))
+    }
 }
 
 /// A file in memory. If it may be executed is the kernel's to say (`vm.memfd_noexec`).

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::output_file::OutputFile;
+use super::saves::Saves;
 use super::socket_name;
 use crate::log::Log;
 use crate::state::{StateFile, Table, reason};
@@ -16,6 +17,8 @@ use crate::tracer::Callers;
 /// What a daemon has to do once, between the end of its last tracee and its own.
 pub struct End {
     state: Option<StateFile>,
+    saves: Option<Rc<Saves>>,
+    late: Option<Rc<Saves>>,
     table: Rc<Table>,
     log: Log,
     callers: Callers,
@@ -25,10 +28,11 @@ pub struct End {
 }
 
 impl End {
-    /// Of a daemon with a state file that it has locked, or without; `report` is what to write statistics to; `directory` is
+    /// Of a daemon with a state file that it has locked, or without; `saves` is what else is saved; `report` is what to write statistics to; `directory` is
     /// for temporary files.
     pub fn new(
         state: Option<StateFile>,
+        saves: Option<Rc<Saves>>,
         table: Rc<Table>,
         log: Log,
         callers: Callers,
@@ -37,7 +41,7 @@ impl End {
     ) -> End {
         let mut elsewhere = vec![directory];
         elsewhere.extend([Path::new("/tmp"), Path::new("/var/tmp")].map(Path::to_path_buf));
-        End { state, table, log, callers, report, elsewhere }
+        End { state, saves, late: None, table, log, callers, report, elsewhere }
     }
 
     /// Writes the statistics, saves the state, if it has changed, and gives the state file up; nothing when called again.
@@ -52,6 +56,17 @@ impl End {
             }
         }
         self.save(used);
+        if let Some(saves) = self.saves.take().filter(|_| used) {
+            saves.save();
+            self.late = Some(saves);
+        }
+    }
+
+    /// What is done when nobody waits for the daemon any more, and there is no tracee.
+    pub fn finish_late(&mut self) {
+        if let Some(saves) = self.late.take() {
+            saves.save_late();
+        }
     }
 
     fn save(&mut self, used: bool) {

@@ -18,6 +18,7 @@ mod output_file;
 mod process;
 mod protocol;
 mod run;
+mod saves;
 mod server;
 mod sessions;
 mod socket;
@@ -42,6 +43,8 @@ pub struct Options {
     pub agent: Option<&'static [u8]>,
     /// Where lies are loaded from and saved to.
     pub state: Option<PathBuf>,
+    /// What fakeroot's options `-i` and `-s` name; not together with `state`.
+    pub exchange: Exchange,
     /// Where the log is written to.
     pub log: Option<PathBuf>,
     /// Where the statistics of all commands of the daemon are written to at its end.
@@ -52,6 +55,15 @@ pub struct Options {
     pub stay: bool,
     /// Where the memory shared with the commands is made; an absolute path.
     pub memory: Place,
+}
+
+/// Files in fakeroot's format; see [`save_file`](crate::state::save_file).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exchange {
+    /// Where lies are loaded from.
+    pub load: Option<PathBuf>,
+    /// Where they are saved to, whenever the command of an invocation ends and with the last process.
+    pub save: Option<PathBuf>,
 }
 
 /// Name of the socket in the directory of a state file.

@@ -12,11 +12,13 @@ use nix::sys::signal::Signal;
 use super::end::{End, remove_socket};
 use super::output_file::OutputFile;
 use super::protocol::Reply;
+use super::saves::Saves;
 use super::sessions::{self, Sessions};
 use super::socket::{Channel, Listener};
 use super::{Options, mendable, process, server};
 use crate::lie::LieTable;
 use crate::log::{Level, Log};
+use crate::state::save_file::{self, SaveFile};
 use crate::state::{StateFile, Table};
 use crate::stats::Stats;
 use crate::tracer::{self, Callers, Tracer};
@@ -72,6 +74,7 @@ struct Daemon {
     log: Log,
     callers: Callers,
     report: Option<(OutputFile, Rc<Stats>)>,
+    save: Option<SaveFile>,
     directory: PathBuf,
     sessions: Sessions,
 }
@@ -87,6 +90,8 @@ impl Daemon {
         let log_file = options.log.as_deref().map(|path| OutputFile::open(path, "the log")).transpose()?;
         let stats_file =
             options.stats.as_deref().map(|path| OutputFile::open(path, "the statistics file")).transpose()?;
+        let save = options.exchange.save.as_deref().map(SaveFile::new).transpose()?;
+        let loaded = options.exchange.load.as_deref().map(save_file::load).transpose()?;
         let mut keep: Vec<BorrowedFd<'_>> = vec![first.as_fd()];
         keep.extend(log_file.as_ref().map(OutputFile::as_fd));
         keep.extend(stats_file.as_ref().map(OutputFile::as_fd));
@@ -106,9 +111,12 @@ impl Daemon {
             state.rehearse()?;
             table.load(records)?;
         }
+        if let Some(records) = loaded {
+            table.load(records)?;
+        }
         let table = Rc::new(table);
         let (sender, orders) = channel();
-        let callers = Callers::new(state.is_some() || stats_file.is_some());
+        let callers = Callers::new(state.is_some() || stats_file.is_some() || save.is_some());
         let report = stats_file.map(|file| (file, Rc::new(Stats::default())));
         let stats = report.as_ref().map(|(_, stats)| Rc::clone(stats));
         let tracer = Tracer::new(options, table.clone(), log.clone(), orders, callers.clone(), stats)?;
@@ -132,11 +140,16 @@ impl Daemon {
             None => log.info(format_args!("daemon {pid}")),
         }
         let directory = options.memory.directory().to_owned();
-        Ok(Daemon { tracer, table, log, callers, report, directory, sessions })
+        Ok(Daemon { tracer, table, log, callers, report, save, directory, sessions })
     }
 
     fn trace(mut self, state: Option<StateFile>) {
-        let mut end = End::new(state, self.table, self.log.clone(), self.callers, self.report, self.directory);
+        let saves =
+            self.save.map(|save| Rc::new(Saves::new(save, &self.table, &self.log, &self.callers, &self.directory)));
+        if let Some(saves) = saves.clone() {
+            self.tracer.at_end_of_command(Box::new(move || saves.save()));
+        }
+        let mut end = End::new(state, saves, self.table, self.log.clone(), self.callers, self.report, self.directory);
         let traced = panic::catch_unwind(AssertUnwindSafe(|| {
             self.tracer.run(&mut || {
                 let may_end = self.sessions.close();
@@ -149,7 +162,7 @@ impl Daemon {
         // In these cases tracees are left, which are killed when this process ends. What they have done up to now is better
         // saved than lost.
         match traced {
-            Ok(None) => {}
+            Ok(None) => end.finish_late(),
             Ok(Some(signal)) => {
                 self.sessions.end();
                 let name = Signal::try_from(signal).map_or("a signal", Signal::as_str);

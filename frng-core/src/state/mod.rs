@@ -4,11 +4,14 @@ mod file;
 pub mod foreign;
 mod format;
 mod record;
+mod replace;
 mod rescue;
+pub mod save_file;
 mod table;
 
 pub(crate) use file::reason;
 pub use file::{Locking, StateFile, read, read_unused};
 pub use format::{Broken, FORMAT_VERSION, parse, write};
 pub use record::{Record, Xattrs};
+pub use replace::replace;
 pub use table::Table;

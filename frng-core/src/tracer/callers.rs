@@ -53,12 +53,14 @@ impl Callers {
         }
     }
 
-    /// A process, maybe one of these, is about to close its files.
-    pub fn ending(&self, pid: i32) {
+    /// A process, maybe one of these, is about to close its files. Returns whether it is.
+    pub fn ending(&self, pid: i32) -> bool {
         if let Some(caller) = self.callers.borrow_mut().get_mut(&pid) {
             let same = |file: &File| identity(file).is_some() && identity(file) == caller.stderr.identity();
             caller.held = open_file(pid).ok().filter(same);
+            return true;
         }
+        false
     }
 
     /// It was a thread only that has ended: the process has executed a program.

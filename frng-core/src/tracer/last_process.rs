@@ -30,7 +30,12 @@ impl Tracer {
     /// A thread is about to end. If it is the last one of the first process, ends all other tracees and asks `idle`, which
     /// saves the state.
     pub(super) fn handle_ending(&mut self, tid: i32, idle: &mut dyn FnMut() -> bool) {
-        self.callers.ending(tid);
+        if self.callers.ending(tid) && self.tracked.len() > 1 {
+            // Others go on, maybe for ever.
+            if let Some(act) = &self.at_end_of_command {
+                act();
+            }
+        }
         if self.process_of(tid) == Some(FIRST) {
             self.ending.0.insert(tid);
             if self.threads_of(FIRST).all(|thread| self.ending.0.contains(&thread)) {

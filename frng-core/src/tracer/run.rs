@@ -57,6 +57,7 @@ pub struct Tracer {
     /// Filters made from now on stop at every open.
     pub(super) every_open: bool,
     pub(super) callers: Callers,
+    pub(super) at_end_of_command: Option<Box<dyn Fn()>>,
     pub(super) stats: Option<Rc<Stats>>,
     pub(super) terminated: Option<i32>,
     /// What the kernel has refused to do, to tell each once.
@@ -114,10 +115,17 @@ impl Tracer {
             ending: Ending::default(),
             every_open,
             callers,
+            at_end_of_command: None,
             stats,
             terminated: None,
             refusals: HashSet::new(),
         })
+    }
+
+    /// What to do when the command of an invocation is about to end and leaves others behind. Its parent does not see the end
+    /// before that is done, unless the command is killed.
+    pub fn at_end_of_command(&mut self, act: Box<dyn Fn()>) {
+        self.at_end_of_command = Some(act);
     }
 
     /// Traces until `idle` agrees to end. It is asked when no tracee is left; if the last one has just ended, before

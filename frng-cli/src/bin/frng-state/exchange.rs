@@ -1,8 +1,8 @@
 //! `frng-state import` and `export`: states of other fake roots.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use frng_core::state::foreign::{self, Format};
@@ -33,7 +33,9 @@ pub fn export(state: &Path, to: Option<&Path>, format: Format) -> Result<(), Str
     let mut text = Vec::new();
     foreign::write(&records, format, &mut text).map_err(|error| format!("cannot export: {error}"))?;
     match to {
-        Some(path) => replace(path, &text).map_err(|error| format!("cannot write {}: {error}", path.display()))?,
+        Some(path) => {
+            state::replace(path, &text, None).map_err(|error| format!("cannot write {}: {error}", path.display()))?
+        }
         None => io::stdout().write_all(&text).map_err(|error| format!("cannot write to stdout: {error}"))?,
     }
     if let Some(lost) = foreign::what_is_lost(&records) {
@@ -46,37 +48,4 @@ pub fn export(state: &Path, to: Option<&Path>, format: Format) -> Result<(), Str
 fn is_same(one: &Path, other: &Path) -> bool {
     let identity = |path| fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
     identity(one).is_some_and(|one| identity(other) == Some(one))
-}
-
-/// Puts a file with this text in the place of another one, or of none; as a whole or not at all. What is no regular file is
-/// written to.
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    let old = match fs::metadata(path) {
-        Ok(old) if !old.is_file() => return OpenOptions::new().write(true).open(path)?.write_all(text),
-        Ok(old) => Some(old),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
-    // In the place of what a symbolic link leads to.
-    let path = if old.is_some() { fs::canonicalize(path)? } else { path.to_path_buf() };
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = directory.join(format!(".frng-state-{}", std::process::id()));
-    let mut file = File::create_new(&temporary)?;
-    let mut fill = || {
-        if let Some(old) = &old {
-            file.set_permissions(fs::Permissions::from_mode(old.permissions().mode() & 0o777))?;
-        }
-        file.write_all(text)?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)
-    };
-    fill().inspect_err(|_| {
-        // The first error is the one to tell.
-        let _ = fs::remove_file(&temporary);
-    })?;
-    // Makes the name last; not every filesystem can.
-    if let Ok(directory) = File::open(directory) {
-        let _ = directory.sync_all();
-    }
-    Ok(())
 }
