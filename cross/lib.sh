@@ -15,30 +15,37 @@ die() { echo "${0##*/}: $*" >&2; exit 1; }
 #   gcc      its packages          qemu     the emulator           emulator  its package
 #   machine  its machine and CPU   console  where the kernel talks job       where the job's output goes
 #   kernel   Debian's kernel package without its version
+#   libs     Debian's name of the programs' CPU, where they run on a kernel of another
+#   narrow   the CPU whose 32-bit programs its kernel runs, too
 know() {
-  machine='' pvh=''
+  machine='' pvh='' libs='' narrow=''
   case ${1%%-*} in
     aarch64 | arm64)
       cpu=aarch64 deb=arm64 kernel=linux-image-arm64 qemu=qemu-system-aarch64 emulator=qemu-system-arm
-      target=aarch64-unknown-linux-gnu gnu=aarch64-linux-gnu
+      target=aarch64-unknown-linux-gnu gnu=aarch64-linux-gnu narrow=arm
       # No pointer authentication: it makes the emulation five times as slow.
       machine='virt -cpu cortex-a72' console=ttyAMA0 job=ttyS0 ;;
+    arm | armhf | armv7)
+      # 32-bit programs under that kernel: frng itself does not run as one.
+      know aarch64
+      cpu=arm libs=armhf narrow='' target=armv7-unknown-linux-gnueabihf gnu=arm-linux-gnueabihf ;;
     i386 | i586 | i686)
       cpu=i386 deb=i386 kernel=linux-image-686-pae qemu=qemu-system-i386 emulator=qemu-system-x86
       target=i686-unknown-linux-gnu gnu=i686-linux-gnu
       machine='q35 -cpu max' console=ttyS0 job=ttyS1 pvh=yes ;;
     x86_64 | amd64)
       cpu=x86_64 deb=amd64 kernel=linux-image-amd64 qemu=qemu-system-x86_64 emulator=qemu-system-x86
-      target=x86_64-unknown-linux-gnu gnu=''
+      target=x86_64-unknown-linux-gnu gnu='' narrow=i386
       machine='q35 -cpu max' console=ttyS0 job=ttyS1 pvh=yes ;;
     riscv64 | riscv64gc)
       cpu=riscv64 deb=riscv64 kernel=linux-image-riscv64 qemu=qemu-system-riscv64 emulator='qemu-system-misc opensbi'
       target=riscv64gc-unknown-linux-gnu gnu=riscv64-linux-gnu
       machine=virt console=ttyS0 job=ttyS1 ;;
-    *) die "no such CPU: $1 (aarch64, i386, x86_64, riscv64)" ;;
+    *) die "no such CPU: $1 (aarch64, arm, i386, x86_64, riscv64)" ;;
   esac
+  libs=${libs:-$deb}
   gcc=''
-  [ -z "$gnu" ] || gcc="gcc-${gnu/_/-} libc6-dev-$deb-cross"
+  [ -z "$gnu" ] || gcc="gcc-${gnu/_/-} libc6-dev-$libs-cross"
 }
 
 # Installs packages that are missing; who may not is told what to install.

@@ -7,11 +7,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// CPUs that have an agent, as in the first word of a target's name.
-const CPUS: &[&str] = &["x86_64"];
+/// CPUs that have an agent, as in the first word of a target's name, and what the compiler has to be told besides.
+const CPUS: &[(&str, &[&str])] = &[
+    ("x86_64", &[]),
+    // No calls of helpers that find out, and remember, which instructions there are.
+    ("aarch64", &["-Ctarget-feature=-outline-atomics"]),
+];
 
 /// What the image is made of, relative to the workspace.
-const SOURCES: &[&str] = &["frng-agent", "frng-core/src", "frng-core/Cargo.toml", "frng-arch-x86_64", "Cargo.lock"];
+const SOURCES: &[&str] =
+    &["frng-agent", "frng-core/src", "frng-core/Cargo.toml", "frng-arch-aarch64", "frng-arch-x86_64", "Cargo.lock"];
 
 const MAIN: &str = r#"//! The agent, and nothing else.
 #![no_std]
@@ -32,8 +37,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo::rerun-if-changed={}", workspace.join(source).display());
     }
     let target = env::var("TARGET")?;
-    let image = if CPUS.iter().any(|cpu| target.split('-').next() == Some(cpu)) {
-        let image = build(&out, &workspace, &target)?;
+    let cpu = CPUS.iter().find(|(cpu, _)| target.split('-').next() == Some(cpu));
+    let image = if let Some((_, flags)) = cpu {
+        let image = build(&out, &workspace, &target, flags)?;
         format!("Some(include_bytes!({:?}))", image)
     } else {
         "None".to_owned()
@@ -42,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn build(out: &Path, workspace: &Path, target: &str) -> Result<PathBuf, Box<dyn Error>> {
+fn build(out: &Path, workspace: &Path, target: &str, more_flags: &[&str]) -> Result<PathBuf, Box<dyn Error>> {
     let package = out.join("package");
     fs::create_dir_all(package.join("src"))?;
     let manifest = format!(
@@ -68,13 +74,15 @@ codegen-units = 1
     // The same versions of everything.
     fs::copy(workspace.join("Cargo.lock"), package.join("Cargo.lock"))?;
     let flags = [
-        "-Ctarget-feature=+crt-static",
+        // An executable at any address. Not by crt-static, with which some targets are linked for a fixed one.
         "-Crelocation-model=pie",
+        "-Clink-arg=-Wl,--no-dynamic-linker,-z,max-page-size=4096",
         "-Cforce-unwind-tables=yes",
         "-Clink-arg=-nostdlib",
         "-Clink-arg=-nostartfiles",
         "-Clink-arg=-Wl,--entry=frng_agent_entry,--build-id=none,-z,norelro,-z,noexecstack",
     ];
+    let flags = [&flags, more_flags].concat();
     let built = out.join("target");
     let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(workspace)

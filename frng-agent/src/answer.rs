@@ -8,8 +8,8 @@ use frng_core::policy::Answer;
 
 use crate::arch::{self, Frame};
 use crate::dispatch::now;
-use crate::numbers;
 use crate::thread::Thread;
+use crate::{mapped, numbers};
 
 /// Answers a call. If it returns false the program is to issue the call itself, which then stops if need be.
 ///
@@ -21,9 +21,12 @@ pub fn answer(frame: &mut Frame, scratch: u64) -> bool {
     if !calls::answers(&call) {
         return false;
     }
-    let local = arch::local();
+    let local = mapped::local();
     let Some(content) = local.read().filter(|content| content.usable != 0 && content.has(sys)) else { return false };
-    let Some(lies) = arch::lies(content.lies_len) else { return false };
+    if content.mounts != 0 && calls::removes_names(sys) {
+        return false;
+    }
+    let Some(lies) = mapped::lies(content.lies_len) else { return false };
     let scope = if lies.kinds().devices > 0 { Scope::Opens } else { Scope::Plain };
     if !call.stops(scope) {
         return false;
@@ -39,7 +42,7 @@ pub fn answer(frame: &mut Frame, scratch: u64) -> bool {
     if thread.interrupted() || matches!(Errno::from_raw(raw), Err(Errno(512..=516))) {
         return false;
     }
-    if let Some(counters) = arch::counters(content.counters) {
+    if let Some(counters) = mapped::counters(content.counters) {
         counters.count(sys, matches!(outcome, Ok(Answer::Pass)));
     }
     frame.set_result(raw);

@@ -3,7 +3,7 @@
 use frng_core::inside::layout;
 use frng_core::inside::local::LiesFile;
 
-use crate::arch;
+use crate::{arch, kernel, mapped};
 
 /// What is told to the tracer.
 #[repr(C)]
@@ -19,6 +19,8 @@ const AT_BASE: u64 = 7;
 
 /// A program that is loaded at an address of its own choice may use what is behind it for its heap.
 const JUST_BELOW: u64 = 64 << 10;
+/// Where stubs may be behind them, in reach of every CPU's jumps.
+const FAR_BEHIND: [u64; 3] = [112 << 20, 96 << 20, 64 << 20];
 /// Where such programs end.
 const LOW: u64 = 1 << 31;
 
@@ -28,7 +30,7 @@ const LOW: u64 = 1 << 31;
 /// `file` must be a descriptor of the trampoline's file, `stack` the stack pointer of a program that has not begun.
 pub unsafe fn init(file: i32, stack: *const u64) -> Result {
     let trampoline = arch::TRAMPOLINE;
-    arch::close(file);
+    kernel::close(file);
     let mapped = map_private() && map_lies();
     // SAFETY: promised by the caller.
     let base = if mapped { unsafe { base(stack) } } else { None };
@@ -38,7 +40,7 @@ pub unsafe fn init(file: i32, stack: *const u64) -> Result {
 fn map_private() -> bool {
     let at = arch::TRAMPOLINE + layout::LOCAL;
     let fixed = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
-    if !arch::map(at, layout::PRIVATE_LEN, libc::PROT_READ | libc::PROT_WRITE, fixed, -1) {
+    if !kernel::map(at, layout::PRIVATE_LEN, libc::PROT_READ | libc::PROT_WRITE, fixed, -1) {
         return false;
     }
     let template = (arch::TRAMPOLINE + layout::TEMPLATE) as *const u64;
@@ -50,11 +52,11 @@ fn map_private() -> bool {
 
 /// After [`map_private`].
 fn map_lies() -> bool {
-    let LiesFile { len, path } = arch::local().lies();
-    let Some(file) = arch::open(&path) else { return false };
+    let LiesFile { len, path } = mapped::local().lies();
+    let Some(file) = kernel::open(&path) else { return false };
     let (at, fixed) = (arch::TRAMPOLINE + layout::LIES, libc::MAP_SHARED | libc::MAP_FIXED_NOREPLACE);
-    let mapped = arch::map(at, len, libc::PROT_READ | libc::PROT_WRITE, fixed, file);
-    arch::close(file);
+    let mapped = kernel::map(at, len, libc::PROT_READ | libc::PROT_WRITE, fixed, file);
+    kernel::close(file);
     mapped
 }
 
@@ -85,11 +87,15 @@ unsafe fn base(stack: *const u64) -> Option<u64> {
 }
 
 fn map_stubs(base: u64) -> Option<u64> {
-    let below = if base < LOW { JUST_BELOW } else { layout::APART };
+    let below = if base < LOW { JUST_BELOW } else { arch::APART };
     let fixed = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
     let places = (1..=8u64).filter_map(|step| base.checked_sub(below.checked_mul(step)?)).map(|at| at & !0xfff);
+    // Go's programs begin so low on some CPUs that there is no room before them; they are small enough, and have no heap
+    // behind them.
+    let behind = (base < LOW).then(|| FAR_BEHIND.map(|distance| base + distance)).into_iter().flatten();
     // Nearly always the first one is free.
     places
         .filter(|at| *at >= JUST_BELOW)
-        .find(|at| arch::map(*at, layout::STUBS_LEN, libc::PROT_READ | libc::PROT_EXEC, fixed, -1))
+        .chain(behind)
+        .find(|at| kernel::map(*at, layout::STUBS_LEN, libc::PROT_READ | libc::PROT_EXEC, fixed, -1))
 }

@@ -8,12 +8,15 @@
 #![no_std]
 
 cfg_if::cfg_if! {
-    if #[cfg(target_arch = "x86_64")] {
+    if #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))] {
         mod answer;
-        mod dispatch;
-        #[path = "arch/x86_64.rs"]
+        #[cfg_attr(target_arch = "x86_64", path = "arch/x86_64.rs")]
+        #[cfg_attr(target_arch = "aarch64", path = "arch/aarch64.rs")]
         mod arch;
+        mod dispatch;
         mod init;
+        mod kernel;
+        mod mapped;
         mod memory;
         mod numbers;
         mod signals;

@@ -2,7 +2,7 @@
 //!
 //! One file answers one kind of question, and the same files with the same functions in the same order exist in
 //! every arch crate, so that two of them can be read side by side:
-//! [`numbers`], [`registers`], [`layouts`], [`trampoline`]. Everything is data or a pure function over byte buffers
+//! [`numbers`], [`registers`], [`layouts`], [`trampoline`], `sites`. Everything is data or a pure function over byte buffers
 //! and compiles on any host.
 #![no_std]
 
@@ -12,11 +12,15 @@ extern crate std;
 pub mod layouts;
 pub mod numbers;
 pub mod registers;
+#[cfg(feature = "sites")]
+pub mod sites;
 pub mod trampoline;
 
 use frng_core::arch::{Abi, BOOTSTRAP_MAX, Registers, Related, StatBytes, TrampolineLayout};
 use frng_core::call::Sys;
 use frng_core::errno::Errno;
+#[cfg(feature = "sites")]
+use frng_core::inside::sites::Inside;
 use frng_core::stat::Statx;
 
 /// The calling convention of 64-bit programs.
@@ -79,6 +83,10 @@ impl Abi for Aarch64 {
         registers::settle(registers);
     }
 
+    fn take_hidden(&self, registers: &mut Registers, now: &Registers) {
+        registers::take_hidden(registers, now);
+    }
+
     fn word_len(&self) -> usize {
         layouts::WORD_LEN
     }
@@ -105,6 +113,11 @@ impl Abi for Aarch64 {
 
     fn bootstrap_code(&self, layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) -> usize {
         trampoline::bootstrap_code(layout, out)
+    }
+
+    #[cfg(feature = "sites")]
+    fn inside(&self) -> Option<&'static dyn Inside> {
+        Some(&sites::SITES)
     }
 }
 

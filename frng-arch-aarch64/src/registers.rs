@@ -18,6 +18,7 @@ pub const LEN: usize = 34 * 8;
 pub const NUMBER_SET: u32 = 0x404;
 
 const X0: usize = 0;
+const X7: usize = 7 * 8;
 const X8: usize = 8 * 8;
 const SP: usize = 31 * 8;
 const PC: usize = 32 * 8;
@@ -76,6 +77,11 @@ pub fn rewind_call(registers: &mut Registers, number: u32) {
 /// may have to follow in its place cannot be seen any more. Leaves no call.
 pub fn settle(registers: &mut Registers) {
     registers.set_number(NO_CALL);
+}
+
+/// Takes x7, which syscall stops do not show.
+pub fn take_hidden(registers: &mut Registers, now: &Registers) {
+    registers.set_u64_at(X7, now.u64_at(X7));
 }
 
 fn set_args(registers: &mut Registers, args: [u64; 6]) {

@@ -12,18 +12,30 @@ use syscalls::aarch64::Sysno;
 /// address hundreds of gigabytes below.
 pub const ADDRESS: u64 = 0x66_726e_0000;
 
+/// How far before an interpreter the agent's stubs are: half of what a branch reaches.
+pub const APART: u64 = 64 << 20;
+
+/// How far before the way back of a stub's own call that of an answered one is, in bytes (see `sites`).
+pub const ANSWERED_BEFORE: u64 = 8;
+
 const SVC: u32 = 0xd400_0001;
+const RET: u32 = 0xd65f_03c0;
 /// Guaranteed to be undefined.
 const UDF: u32 = 0;
 
 /// The trampoline's code.
-pub const CODE: &[u8] = &bytes::<5, 20>([
+pub const CODE: &[u8] = &bytes::<7, 28>([
     SVC, // its result is the first argument of the next call
     movz(8, DONE_NUMBER as u16, 0),
     movk(8, (DONE_NUMBER >> 16) as u16, 1),
     SVC,
     UDF,
+    SVC, // the gadget
+    RET,
 ]);
+
+/// Where in it the gadget is: what the agent calls to issue a call.
+pub const GADGET: u64 = 20;
 
 /// The kernel sees a program counter behind the first instruction.
 pub const RETURN: u64 = 4;
@@ -59,6 +71,11 @@ pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) 
     code.mov(5, layout.data_offset);
     code.syscall(Sysno::mmap);
     let data_failed = code.branch_if_failed();
+    if let Some(second_stage) = layout.second_stage {
+        // With the descriptor in x4; it does the rest.
+        code.mov(16, second_stage);
+        code.emit(0xd61f_0200); // br x16
+    }
     code.mov(0, ADDRESS);
 
     code.land(code_failed);
@@ -70,7 +87,7 @@ pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) 
 
     code.land(open_failed);
     // DONE_NUMBER with the result as argument 1, trap.
-    code.append(CODE.get(4..).unwrap_or_default());
+    code.append(CODE.get(4..20).unwrap_or_default());
     code.land(path);
     code.len
 }
@@ -201,6 +218,8 @@ mod tests {
             0xf2a1_ee48, // movk x8, #0xf72, lsl #16
             0xd400_0001, // svc #0
             0x0000_0000, // udf #0
+            0xd400_0001, // svc #0
+            0xd65f_03c0, // ret
         ];
         assert_eq!(words(CODE), expected);
     }
@@ -267,13 +286,35 @@ mod tests {
     }
 
     #[test]
+    fn with_a_second_stage_it_goes_on_there_instead() {
+        let layout = TrampolineLayout {
+            code_offset: 0x2_0000,
+            code_len: 0x1_0000,
+            data_offset: 0x5_0000,
+            data_len: 0x3_0000,
+            second_stage: Some(0x66_726f_1234),
+        };
+        let mut out = [0; BOOTSTRAP_MAX];
+        let len = bootstrap_code(&layout, &mut out);
+        let expected = [
+            0xd282_4690, // mov x16, #0x1234
+            0xf2ae_4df0, // movk x16, #0x726f, lsl #16
+            0xf2c0_0cd0, // movk x16, #0x66, lsl #32
+            0xd61f_0200, // br x16
+        ];
+        let words = words(&out[..len]);
+        assert_eq!(words[32..36], expected);
+        assert_eq!(words[36..], ASSEMBLED[32..]);
+    }
+
+    #[test]
     fn a_bootstrap_leaves_room_in_its_buffer() {
         let layout = TrampolineLayout {
             code_offset: u64::MAX,
             code_len: u64::MAX,
             data_offset: u64::MAX,
             data_len: u64::MAX,
-            second_stage: None,
+            second_stage: Some(u64::MAX),
         };
         assert!(bootstrap_code(&layout, &mut [0; BOOTSTRAP_MAX]) < BOOTSTRAP_MAX);
     }

@@ -176,6 +176,8 @@ pub const TABLE: &[(u32, Sys)] = &[
     (Sysno::connect as u32, Sys::Connect),
     (Sysno::sendto as u32, Sys::Sendto),
     (Sysno::sendmsg as u32, Sys::Sendmsg),
+    (Sysno::getsockname as u32, Sys::Getsockname),
+    (Sysno::getpeername as u32, Sys::Getpeername),
     (Sysno::inotify_add_watch as u32, Sys::InotifyAddWatch),
     (Sysno::name_to_handle_at as u32, Sys::NameToHandleAt),
     (Sysno::mount as u32, Sys::Mount),

@@ -79,12 +79,8 @@ impl Abi for X86_64 {
         registers::settle(registers);
     }
 
-    fn abandon_call(&self, registers: &mut Registers) -> Option<u64> {
+    fn abandon_call(&self, registers: &mut Registers) -> bool {
         registers::abandon_call(registers)
-    }
-
-    fn interrupt_call(&self, registers: &mut Registers, code: u64) {
-        registers::interrupt_call(registers, code);
     }
 
     fn after_steps(&self, registers: &mut Registers) {

@@ -99,22 +99,13 @@ pub fn settle(registers: &mut Registers) {
 }
 
 /// At a stop outside of syscall stops: an interrupted call is not restarted, and its result stays what it is.
-pub fn abandon_call(registers: &mut Registers) -> Option<u64> {
-    let result = registers.u64_at(RAX);
-    let interrupted =
-        registers.u64_at(ORIG_RAX) as i64 >= 0 && matches!(-(result as i64), ERESTARTSYS..=ERESTART_RESTARTBLOCK);
-    interrupted.then(|| {
+pub fn abandon_call(registers: &mut Registers) -> bool {
+    let result = registers.u64_at(RAX) as i64;
+    let interrupted = registers.u64_at(ORIG_RAX) as i64 >= 0 && matches!(-result, ERESTARTSYS..=ERESTART_RESTARTBLOCK);
+    if interrupted {
         registers.set_u64_at(ORIG_RAX, NO_CALL);
-        result
-    })
-}
-
-/// At such a stop, before a `syscall`: what the registers are behind it when it was interrupted
-/// (`arch/x86/kernel/signal.c: handle_signal`).
-pub fn interrupt_call(registers: &mut Registers, code: u64) {
-    registers.set_u64_at(ORIG_RAX, registers.u64_at(RAX));
-    registers.set_u64_at(RAX, code);
-    registers.set_u64_at(RIP, registers.u64_at(RIP).wrapping_add(SYSCALL_LEN));
+    }
+    interrupted
 }
 
 /// The trap flag of the flags register.
@@ -179,23 +170,12 @@ mod tests {
     #[test]
     fn an_abandoned_call_keeps_its_internal_result_and_is_not_restarted() {
         let mut registers = entered();
-        assert_eq!(abandon_call(&mut registers), None);
+        assert!(!abandon_call(&mut registers));
         registers.set_u64_at(RAX, -512i64 as u64);
-        assert_eq!(abandon_call(&mut registers), Some(-512i64 as u64));
+        assert!(abandon_call(&mut registers));
         assert_eq!((registers.u64_at(RAX) as i64, registers.u64_at(ORIG_RAX)), (-512, NO_CALL));
         assert_eq!(pc(&registers), RIP as u64);
-        assert_eq!(abandon_call(&mut registers), None);
-    }
-
-    #[test]
-    fn an_interrupted_call_is_restarted_as_it_was_made() {
-        let mut registers = entered();
-        prepare_call(&mut registers, 0x1000, 257, [1, 2, 3, 4, 5, 6]);
-        let before = registers;
-        interrupt_call(&mut registers, -512i64 as u64);
-        assert_eq!((pc(&registers), registers.u64_at(RAX) as i64), (0x1002, -512));
-        settle(&mut registers);
-        assert_eq!(changed(&before, &registers), []);
+        assert!(!abandon_call(&mut registers));
     }
 
     #[test]

@@ -77,6 +77,10 @@ impl Inside for Sites {
         (1 << 31) - 0x2000
     }
 
+    fn apart(&self) -> u64 {
+        crate::trampoline::APART
+    }
+
     /// The agent wants the number in rax as the call does, and the address of a `syscall` in r11, which the call would
     /// have clobbered.
     fn stub(&self, site: &Site, at: u64, entry: u64) -> Code {
@@ -85,7 +89,7 @@ impl Inside for Sites {
                 let way_in = way_in(at + LOAD_LEN, site.pc.wrapping_sub(SYSCALL_LEN), entry);
                 Code::new(&[&[MOV_EAX], &number.to_le_bytes(), way_in.bytes()])
             }
-            Way::Padding(_) => {
+            Way::Padding(_) | Way::Whole => {
                 let syscall = at + WAY_IN_LEN;
                 let back = jump(syscall + SYSCALL_LEN, site.pc);
                 Code::new(&[way_in(at, syscall, entry).bytes(), &SYSCALL, back.bytes()])
@@ -96,7 +100,7 @@ impl Inside for Sites {
     fn stub_way_in(&self, site: &Site) -> u64 {
         match site.way {
             Way::Load(_) => LOAD_LEN + WAY_IN_LEN,
-            Way::Padding(_) => WAY_IN_LEN,
+            Way::Padding(_) | Way::Whole => WAY_IN_LEN,
         }
     }
 
@@ -107,11 +111,13 @@ impl Inside for Sites {
                 let distance = padding.wrapping_sub(site.pc) as u8;
                 [(padding, jump(padding, stub)), (site.begin, Code::new(&[&[SHORT_JMP, distance]]))]
             }
+            // Too small for that: never recognised as such.
+            Way::Whole => [(site.begin, Code::new(&[])), (site.begin, Code::new(&[]))],
         }
     }
 
-    fn trap(&self) -> (u8, u64) {
-        (INT3, 1)
+    fn trap(&self) -> Option<(u8, u64)> {
+        Some((INT3, 1))
     }
 }
 

@@ -10,6 +10,9 @@ use syscalls::x86_64::Sysno;
 /// (`ELF_ET_DYN_BASE`, two thirds of the address space) and mappings above it (`mmap_base`), each terabytes away.
 pub const ADDRESS: u64 = 0x6672_6e67_0000;
 
+/// How far before an interpreter the agent's stubs are: half of what a jump reaches.
+pub const APART: u64 = 1 << 30;
+
 const DONE: [u8; 4] = DONE_NUMBER.to_le_bytes();
 
 /// The trampoline's code.

@@ -11,7 +11,10 @@ cfg_if::cfg_if! {
         pub static ABIS: &[&dyn Abi] = &[&frng_arch_i386::ABI];
     } else if #[cfg(target_arch = "aarch64")] {
         /// The calling conventions that tracees may use; the first one is that of frng itself.
-        pub static ABIS: &[&dyn Abi] = &[&frng_arch_aarch64::ABI];
+        pub static ABIS: &[&dyn Abi] = &[&frng_arch_aarch64::ABI, &frng_arch_arm::ABI];
+    } else if #[cfg(target_arch = "arm")] {
+        /// The calling conventions that tracees may use; the first one is that of frng itself.
+        pub static ABIS: &[&dyn Abi] = &[&frng_arch_arm::ABI];
     } else if #[cfg(target_arch = "riscv64")] {
         /// The calling conventions that tracees may use; the first one is that of frng itself.
         pub static ABIS: &[&dyn Abi] = &[&frng_arch_riscv64::ABI];

@@ -134,7 +134,7 @@ pub trait Abi: Sync {
     /// Program counter.
     fn pc(&self, registers: &Registers) -> u64;
 
-    /// Sets the program counter.
+    /// Sets the program counter, to code of frng's own: with the mode that such code is for.
     fn set_pc(&self, registers: &mut Registers, pc: u64);
 
     /// Stack pointer.
@@ -164,15 +164,15 @@ pub trait Abi: Sync {
     /// call that was interrupted, so that these registers can be put back later and no call follows from them.
     fn settle(&self, registers: &mut Registers);
 
-    /// At a stop outside of syscall stops: if a call was interrupted, it is not restarted and its result is the
-    /// kernel's internal code (`ERESTARTSYS`...). Returns that raw result; otherwise nothing is changed.
-    fn abandon_call(&self, _registers: &mut Registers) -> Option<u64> {
-        None
-    }
+    /// Takes from `now`, the registers at a later stop that is none of those, what syscall-enter-stops and syscall-exit-stops do not
+    /// show.
+    fn take_hidden(&self, _registers: &mut Registers, _now: &Registers) {}
 
-    /// At such a stop, before a syscall instruction: makes it that call which was interrupted, with this raw result. The
-    /// kernel then restarts it or not, as it does after every interrupted call.
-    fn interrupt_call(&self, _registers: &mut Registers, _code: u64) {}
+    /// At a stop outside of syscall stops: if a call was interrupted and not yet rewound by the kernel, it is not restarted
+    /// and its result is the kernel's internal code (`ERESTARTSYS`...). Otherwise nothing is changed. Tells whether it was.
+    fn abandon_call(&self, _registers: &mut Registers) -> bool {
+        false
+    }
 
     /// Takes away what single steps of a tracer may have left in the registers.
     fn after_steps(&self, _registers: &mut Registers) {}

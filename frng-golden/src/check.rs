@@ -48,6 +48,13 @@ pub fn numbers(abi: &dyn Abi, golden: &Golden) {
 
 /// Registers are where the kernel had them at a call.
 pub fn registers(abi: &dyn Abi, golden: &Golden) {
+    let instruction = abi.trampoline_code().get(..abi.trampoline_return() as usize).unwrap_or_default();
+    registers_of_call_by(abi, golden, instruction);
+}
+
+/// The same where the program that made the call has another instruction set than the trampoline, in which this is the
+/// instruction that issues calls.
+pub fn registers_of_call_by(abi: &dyn Abi, golden: &Golden, instruction: &[u8]) {
     let call = &golden.call;
     let entry = Registers::from_bytes(&call.entry.0);
     assert_eq!(entry.bytes().len(), abi.registers_len(), "length of the register set");
@@ -63,9 +70,12 @@ pub fn registers(abi: &dyn Abi, golden: &Golden) {
     let arguments = if abi.cancels_at_entry() { 6 } else { 5 };
     assert_eq!(changed(&entry, &other), arguments, "a replaced call has other arguments");
 
-    let mut moved = entry;
+    // That it leads to code of the trampoline's instruction set may change another one.
+    let mut here = entry;
+    abi.set_pc(&mut here, call.pc);
+    let mut moved = here;
     abi.set_pc(&mut moved, call.pc ^ 0xff);
-    assert_eq!((changed(&entry, &moved), abi.pc(&moved)), (1, call.pc ^ 0xff), "the program counter is one register");
+    assert_eq!((changed(&here, &moved), abi.pc(&moved)), (1, call.pc ^ 0xff), "the program counter is one register");
 
     let exit = Registers::from_bytes(&call.exit.0);
     let mut answered = exit;
@@ -74,14 +84,10 @@ pub fn registers(abi: &dyn Abi, golden: &Golden) {
     abi.set_result(&mut answered, call.result as u64 ^ 0xff);
     assert_eq!(changed(&exit, &answered), 1, "the result is one register");
 
-    let instruction = abi.trampoline_code().get(..abi.trampoline_return() as usize).unwrap_or_default();
-    assert!(
-        call.instruction.0.ends_with(instruction),
-        "the trampoline begins with another instruction: {instruction:x?}"
-    );
+    assert!(call.instruction.0.ends_with(instruction), "it was made by another instruction than {instruction:x?}");
     let mut again = entry;
     abi.rewind_call(&mut again, call.number as u32, call.args);
-    assert_eq!(abi.pc(&again), call.pc - abi.trampoline_return(), "a call issued again stands at its instruction");
+    assert_eq!(abi.pc(&again), call.pc - instruction.len() as u64, "a call issued again stands at its instruction");
 }
 
 /// How many bytes differ.

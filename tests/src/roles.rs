@@ -79,8 +79,8 @@ fn program() {
     println!("name {:?}", CStr::from_bytes_until_nul(&comm));
     println!("AT_BASE {}", if auxv(libc::AT_BASE) == 0 { "none" } else { "there" });
     println!("AT_PHNUM {}, AT_PHENT {}", auxv(libc::AT_PHNUM), auxv(libc::AT_PHENT));
-    let here = program as *const () as u64 >> 32;
-    let near = |kind| auxv(kind) as u64 >> 32 == here;
+    let here = program as *const () as usize;
+    let near = |kind| (auxv(kind) as usize).abs_diff(here) < 1 << 26;
     println!("AT_PHDR and AT_ENTRY in the program {} {}", near(libc::AT_PHDR), near(libc::AT_ENTRY));
     for path in crate::cases::root_exec::loaded() {
         println!("loaded {path}");

@@ -6,13 +6,9 @@
 //! may be too small to push anything, and below its pointer there may be data (the red zone).
 
 use core::arch::global_asm;
-use core::ptr::NonNull;
 
 use frng_core::call::Sys;
-use frng_core::inside::counters::Counters;
 use frng_core::inside::layout;
-use frng_core::inside::local::Local;
-use frng_core::shared::SharedTable;
 
 use crate::signals::Signals;
 
@@ -21,6 +17,8 @@ pub use frng_arch_x86_64::ABI;
 pub const NUMBERS: &[(u32, Sys)] = frng_arch_x86_64::numbers::TABLE;
 /// Where the trampoline is.
 pub const TRAMPOLINE: u64 = frng_arch_x86_64::trampoline::ADDRESS;
+/// How far before an interpreter the stubs are.
+pub const APART: u64 = frng_arch_x86_64::trampoline::APART;
 
 const GADGET: u64 = TRAMPOLINE + frng_arch_x86_64::trampoline::GADGET;
 
@@ -389,46 +387,6 @@ pub unsafe fn syscall(number: u32, args: [u64; 6]) -> u64 {
 pub unsafe fn copy(to: *mut u8, from: *const u8, len: usize) -> usize {
     // SAFETY: promised by the caller.
     unsafe { frng_agent_copy(to, from, len) }
-}
-
-/// The private page of this process.
-pub fn local() -> &'static Local {
-    // SAFETY: mapped by `init` before anything jumps to the agent, for as long as the program lives.
-    unsafe { &*((TRAMPOLINE + layout::LOCAL) as *const Local) }
-}
-
-/// The table of lies; `None` if it is broken.
-pub fn lies(len: u64) -> Option<SharedTable> {
-    let at = NonNull::new((TRAMPOLINE + layout::LIES) as *mut u8)?;
-    // SAFETY: mapped by `init` with this length before anything jumps to the agent.
-    unsafe { SharedTable::open(at, len as usize) }
-}
-
-/// What is counted, if it is.
-pub fn counters(at: u64) -> Option<&'static Counters> {
-    // SAFETY: the tracer tells an address within the trampoline's shared memory.
-    unsafe { (at as *const Counters).as_ref() }
-}
-
-/// Maps memory at an address; whether that has worked.
-pub fn map(at: u64, len: u64, protection: i32, flags: i32, file: i32) -> bool {
-    let args = [at, len, protection as u64, flags as u64, file as u64, 0];
-    // SAFETY: the callers map where nothing is.
-    unsafe { syscall(libc::SYS_mmap as u32, args) == at }
-}
-
-/// Opens a file to read and write; `path` has a terminator.
-pub fn open(path: &[u8]) -> Option<i32> {
-    let args = [libc::AT_FDCWD as u64, path.as_ptr() as u64, (libc::O_RDWR | libc::O_CLOEXEC) as u64, 0, 0, 0];
-    // SAFETY: `path` is live.
-    let raw = unsafe { syscall(libc::SYS_openat as u32, args) };
-    frng_core::errno::Errno::from_raw(raw).ok().map(|fd| fd as i32)
-}
-
-/// Closes a descriptor.
-pub fn close(file: i32) {
-    // SAFETY: the agent's own descriptor.
-    unsafe { syscall(libc::SYS_close as u32, [file as u64, 0, 0, 0, 0, 0]) };
 }
 
 /// Ends the program: something has happened here that cannot. The tracer says so in the log.

@@ -223,6 +223,8 @@ calls! {
     Connect "connect" (Fd, In, Length) Inside, tools::pass, "AF_UNIX paths are translated";
     Sendto "sendto" (Fd, In, Length, Flags, In, Length) Inside, tools::pass, "AF_UNIX paths are translated";
     Sendmsg "sendmsg" (Fd, In, Flags) Inside, root::sendmsg, "AF_UNIX paths are translated";
+    Getsockname "getsockname" (Fd, Out, Count) Inside, root::socket_name, "AF_UNIX paths tell names inside";
+    Getpeername "getpeername" (Fd, Out, Count) Inside, root::socket_name, "AF_UNIX paths tell names inside";
     InotifyAddWatch "inotify_add_watch" (Fd, Path, Mask) Inside, tools::pass, "";
     NameToHandleAt "name_to_handle_at" (Dirfd, Path, Out, Out, Flags) Inside, tools::pass, "open_by_handle_at is the kernel's to refuse";
 

@@ -4,7 +4,7 @@
 //! questions, so that nobody, however slow, makes another one wait.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -19,7 +19,7 @@ use super::process::expected_signals;
 use super::protocol::{Reply, Request};
 use super::sessions::{Reservation, Sessions};
 use super::socket::{Channel, Listener};
-use crate::policy::Settings;
+use crate::policy::{NullPaths, Settings};
 use crate::tracer::{Attach, Engine, Order};
 
 /// Bytes of a connection thread's stack.
@@ -236,12 +236,21 @@ fn last_cap() -> u32 {
     told.and_then(|text| text.trim().parse().ok()).unwrap_or(40)
 }
 
-/// Whether statx(2) takes a null pointer as an empty path here.
-fn null_paths() -> bool {
-    let mut buffer = [0u8; 256];
-    let (at, flags) = (libc::AT_FDCWD, libc::AT_EMPTY_PATH);
-    // SAFETY: the buffer has the size of a struct statx; the null pointer is what is tried.
-    unsafe { libc::syscall(libc::SYS_statx, at, 0, flags, libc::STATX_TYPE, buffer.as_mut_ptr()) == 0 }
+/// Where statx(2) takes a null pointer as an empty path here.
+fn null_paths() -> NullPaths {
+    let takes = |at: i32| {
+        let mut buffer = [0u8; 256];
+        let (flags, mask) = (libc::AT_EMPTY_PATH, libc::STATX_TYPE);
+        // SAFETY: the buffer has the size of a struct statx; the null pointer is what is tried.
+        unsafe { libc::syscall(libc::SYS_statx, at, 0, flags, mask, buffer.as_mut_ptr()) == 0 }
+    };
+    if takes(libc::AT_FDCWD) {
+        NullPaths::Taken
+    } else if std::fs::File::open("/").is_ok_and(|root| takes(root.as_raw_fd())) {
+        NullPaths::OfDescriptors
+    } else {
+        NullPaths::Refused
+    }
 }
 
 /// Whether links to files of others are refused here; yes where the kernel does not tell, as on all distributions.

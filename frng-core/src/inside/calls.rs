@@ -4,12 +4,18 @@ use crate::call::{Arg, Call, Sys};
 use crate::stat::{S_IFBLK, S_IFCHR, S_IFMT};
 
 /// Whether the agent may answer this call. What changes credentials, processes or paths is the tracer's; so is what can
-/// make the tracer change the filters of others (faked devices, see `tracer/run.rs`).
+/// make the tracer change the filters of others (faked devices, see `tracer/late_filter.rs`).
 pub fn answers(call: &Call) -> bool {
     match call.sys {
         Sys::Mknod | Sys::Mknodat => !matches!(call.int(Arg::Mode) & S_IFMT, S_IFCHR | S_IFBLK),
         sys => is_of_files(sys) || only_asks(sys),
     }
+}
+
+/// Whether a call takes a name away, which is refused for a mount point.
+pub fn removes_names(sys: Sys) -> bool {
+    use Sys::*;
+    matches!(sys, Unlink | Unlinkat | Rmdir | Rename | Renameat | Renameat2)
 }
 
 fn is_of_files(sys: Sys) -> bool {
@@ -19,10 +25,9 @@ fn is_of_files(sys: Sys) -> bool {
     let questions = matches!(sys, Stat | Lstat | Fstat | Newfstatat | Statx | Getdents | Getdents64);
     let creation = matches!(sys, Mkdir | Mkdirat | Symlink | Symlinkat | Link | Linkat | Truncate);
     let opening = matches!(sys, Open | Openat | Openat2 | Creat);
-    let lifetime = matches!(sys, Unlink | Unlinkat | Rmdir | Rename | Renameat | Renameat2);
     let access = matches!(sys, Access | Faccessat | Faccessat2);
     let times = matches!(sys, Utime | Utimes | Futimesat | Utimensat);
-    ownership || mode || questions || creation || opening || lifetime || access || times || is_of_xattrs(sys)
+    ownership || mode || questions || creation || opening || removes_names(sys) || access || times || is_of_xattrs(sys)
 }
 
 fn is_of_xattrs(sys: Sys) -> bool {

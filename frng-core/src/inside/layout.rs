@@ -36,10 +36,10 @@ pub const PRIVATE_LEN: u64 = STACKS + STACK_LEN * STACKS_COUNT - LOCAL;
 /// Begin of the table of lies.
 pub const LIES: u64 = 128 << 20;
 
-/// How far before a program's interpreter (or before a static program that is loaded anywhere) the stubs are: what a
-/// program maps later is next to its interpreter, in reach of them, and nothing is there.
-pub const APART: u64 = 1 << 30;
-/// Bytes of the memory for stubs, which is near the program. It begins with the agent's address.
+/// Bytes of the memory for stubs. It begins with the agent's address.
+///
+/// It is [`super::sites::Inside::apart`] before a program's interpreter, or before a static program that is loaded
+/// anywhere: what a program maps later is next to its interpreter, in reach of them, and nothing is there.
 pub const STUBS_LEN: u64 = 4096;
 
 /// Where the agent is told to stop before it leaves a stack: a word, this many bytes below the stack's end.

@@ -11,7 +11,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::call::{NEWER, Sys};
 use crate::creds::{Caps, Creds, Ids};
-use crate::policy::{Process, Settings, UnknownOwner};
+use crate::policy::{NullPaths, Process, Settings, UnknownOwner};
 
 /// Most supplementary groups that fit.
 pub const GROUPS_MAX: usize = 64;
@@ -42,6 +42,9 @@ pub struct Content {
     null_paths: u32,
     lacks: u32,
     protected_hardlinks: u32,
+    /// Not 0: names may be those of mount points, of which only the tracer knows.
+    pub mounts: u32,
+    pad: u32,
     /// Address of [`super::counters::Counters`]; 0 if nothing is to be counted.
     pub counters: u64,
     /// Bytes of the mapping of the table of lies.
@@ -185,7 +188,11 @@ impl Content {
         self.real_uid = settings.real_uid;
         self.real_gid = settings.real_gid;
         self.last_cap = settings.last_cap;
-        self.null_paths = settings.null_paths.into();
+        self.null_paths = match settings.null_paths {
+            NullPaths::Refused => 0,
+            NullPaths::OfDescriptors => 1,
+            NullPaths::Taken => 2,
+        };
         self.protected_hardlinks = settings.protected_hardlinks.into();
     }
 
@@ -201,7 +208,11 @@ impl Content {
             real_uid: self.real_uid,
             real_gid: self.real_gid,
             last_cap: self.last_cap,
-            null_paths: self.null_paths != 0,
+            null_paths: match self.null_paths {
+                0 => NullPaths::Refused,
+                1 => NullPaths::OfDescriptors,
+                _ => NullPaths::Taken,
+            },
             protected_hardlinks: self.protected_hardlinks != 0,
         }
     }

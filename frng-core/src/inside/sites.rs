@@ -9,7 +9,7 @@ pub struct Code {
 
 impl Code {
     /// Most bytes.
-    pub const MAX: usize = 32;
+    pub const MAX: usize = 40;
 
     /// From the pieces of it. What does not fit is cut.
     pub fn new(pieces: &[&[u8]]) -> Code {
@@ -44,7 +44,7 @@ impl Site {
     /// The outermost addresses that are looked at or written to.
     pub fn extent(&self) -> impl Iterator<Item = u64> {
         let padding = match self.way {
-            Way::Load(_) => self.begin,
+            Way::Load(_) | Way::Whole => self.begin,
             Way::Padding(padding) => padding + Code::MAX as u64,
         };
         [self.begin, self.pc - 1, padding].into_iter()
@@ -59,6 +59,8 @@ pub enum Way {
     Load(u32),
     /// The syscall instruction becomes a short jump to here, where nothing can get and a long one has room.
     Padding(u64),
+    /// The syscall instruction becomes the jump: it has as many bytes.
+    Whole,
 }
 
 /// Code around a syscall instruction.
@@ -93,16 +95,26 @@ pub trait Inside: Sync {
     /// How far a stub may be from its site, in bytes.
     fn reach(&self) -> u64;
 
+    /// How far before a program's interpreter its stubs are, in bytes; see [`super::layout`].
+    fn apart(&self) -> u64;
+
     /// The stub of a site, to be at `at`. `entry` is where the agent's address is stored, near.
     fn stub(&self, site: &Site, at: u64, entry: u64) -> Code;
 
-    /// Bytes at the begin of a site's stub that lead to the agent; behind is what the program itself may be in.
+    /// Bytes at the begin of a site's stub that lead to the agent and back; behind is what the program itself may be in.
     fn stub_way_in(&self, site: &Site) -> u64;
+
+    /// Where a thread goes on, relative to the begin of its stub, if the first instruction there faults: the program issues
+    /// its call itself. `None` where it cannot fault.
+    fn stub_way_around(&self) -> Option<u64> {
+        None
+    }
 
     /// What leads from a site to its stub: addresses and code, to be written in this order.
     fn jumps(&self, site: &Site, stub: u64) -> [(u64, Code); 2];
 
     /// A single byte which, executed at the begin of a site, stops the thread, and where its program counter then is
-    /// relative to the begin.
-    fn trap(&self) -> (u8, u64);
+    /// relative to the begin: what is written first where others may execute the site meanwhile. `None` if they may,
+    /// because they meet either instruction.
+    fn trap(&self) -> Option<(u8, u64)>;
 }

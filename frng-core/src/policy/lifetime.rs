@@ -6,12 +6,14 @@
 //! ([`crate::inode::InodeId::has_name`]). Where they have none, creation looks at `orphans_without_birth`.
 
 use super::{Answer, Outcome, Tracee, TraceeExt};
-use crate::call::{Arg, Call};
+use crate::call::{Arg, Call, FileRef};
+use crate::errno::Errno;
 use crate::lie::{Lie, LieTable};
 use crate::stat::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, Statx};
 
 /// unlink, unlinkat and rmdir.
 pub async fn unlink<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    refuse_mount_point(tracee, call.file().no_follow()).await?;
     if tracee.lies().kinds().all == 0 {
         return Ok(Answer::Pass);
     }
@@ -28,6 +30,8 @@ pub async fn unlink<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
 
 /// rename, renameat and renameat2: the lie of what the new name was before dies.
 pub async fn rename<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    refuse_mount_point(tracee, call.file().no_follow()).await?;
+    refuse_mount_point(tracee, call.destination()).await?;
     // A row without flags answers 0.
     let keeps_all = call.int(Arg::Flags) & (libc::RENAME_EXCHANGE | libc::RENAME_NOREPLACE) != 0;
     if keeps_all || tracee.lies().kinds().all == 0 {
@@ -46,6 +50,20 @@ pub async fn rename<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let result = tracee.run(call).await?;
     bury(tracee, &old, &lie);
     Ok(Answer::Value(result))
+}
+
+/// What something is mounted on keeps its name (`is_local_mountpoint`), also where mounts are pretended.
+///
+/// # Errors
+/// `EBUSY`.
+async fn refuse_mount_point<T: Tracee>(tracee: &T, file: FileRef) -> Result<(), Errno> {
+    if !tracee.has_mounts() {
+        return Ok(());
+    }
+    match tracee.stat(file).await {
+        Ok(real) if tracee.is_mounted_on(&real.id().key()) => Err(Errno::EBUSY),
+        _ => Ok(()),
+    }
 }
 
 /// The lie of an inode that goes with the name it was found by.

@@ -47,6 +47,6 @@ mod xattr_target;
 
 pub use schedule::Schedule;
 pub use tracee::{
-    ASIDE_LEN, Answer, Last, MountSource, Outcome, PATH_MAX, Process, SCRATCH_LEN, Settings, Tracee, TraceeExt,
-    UnknownOwner,
+    ASIDE_LEN, Answer, Last, MountSource, NullPaths, Outcome, PATH_MAX, Process, SCRATCH_LEN, Settings, Tracee,
+    TraceeExt, UnknownOwner,
 };

@@ -30,7 +30,8 @@ pub async fn stat<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
 /// A null pointer as the path is a fault, but with `AT_EMPTY_PATH` where the kernel takes it.
 fn check_path<T: Tracee>(tracee: &T, call: &Call) -> Result<(), Errno> {
     let named = call.sys.row().args.contains(&Arg::Path);
-    if named && call.addr(Arg::Path).is_null() && !tracee.settings().null_paths { Err(Errno::EFAULT) } else { Ok(()) }
+    let refused = named && call.addr(Arg::Path).is_null() && !tracee.settings().null_paths.takes(call.file().dirfd);
+    if refused { Err(Errno::EFAULT) } else { Ok(()) }
 }
 
 /// `STATX_MTIME | STATX_CTIME`.

@@ -10,7 +10,7 @@ use crate::call::{Arg, Call, Sys, TraceeAddr, table};
 use crate::creds::CAP_SYS_CHROOT;
 use crate::errno::Errno;
 
-pub use super::root_socket::sendmsg;
+pub use super::root_socket::{sendmsg, socket_name};
 
 /// Answers a call, whatever the root of the process.
 pub async fn dispatch<T: Tracee>(tracee: &T, call: &Call) -> Outcome {

@@ -36,10 +36,18 @@ pub fn translate_address<T: Tracee>(
     if family != (libc::AF_UNIX as libc::sa_family_t).to_ne_bytes() || path.is_empty() {
         return Ok(None);
     }
-    let name = tracee.aside()?;
-    tracee.translate(libc::AT_FDCWD, path, last, name)?;
+    let at = tracee.aside()?;
     let mut buffer = [0; PATH_MAX];
-    let name = tracee.read_cstr(name, &mut buffer)?;
+    let mut name: &[u8] = &[];
+    if last == Last::Name {
+        // It is told to whoever asks for the name of the socket.
+        tracee.translate_to_bind(libc::AT_FDCWD, path, last, at)?;
+        name = tracee.read_cstr(at, &mut buffer)?;
+    }
+    if name.is_empty() || name.len() > ADDRESS_LEN - FAMILY_LEN {
+        tracee.translate(libc::AT_FDCWD, path, last, at)?;
+        name = tracee.read_cstr(at, &mut buffer)?;
+    }
     // The terminator may be missing.
     if name.len() > ADDRESS_LEN - FAMILY_LEN {
         return Err(Errno::ENAMETOOLONG);
@@ -77,12 +85,51 @@ pub async fn sendmsg<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     tracee.run(&call.with(Arg::In, copy.0)).await.map(Answer::Value)
 }
 
+/// getsockname(2) and getpeername(2). `net/socket.c: move_addr_to_user`.
+pub async fn socket_name<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    /// Bytes of a `struct sockaddr_storage`.
+    const STORAGE_LEN: usize = 128;
+    let (address, len_at) = (call.addr(Arg::Out), call.addr(Arg::Count));
+    let mut room = [0; 4];
+    if !tracee.has_root() || tracee.read(len_at, &mut room).is_err() || i32::from_ne_bytes(room) < 0 {
+        return Ok(Answer::Pass);
+    }
+    // All of the address, however much of it the program wants.
+    let scratch = tracee.scratch()?;
+    tracee.write(scratch, &(STORAGE_LEN as u32).to_ne_bytes())?;
+    let whole = call.with(Arg::Out, scratch.add(16).0).with(Arg::Count, scratch.0);
+    let result = tracee.run(&whole).await?;
+    let (mut len, mut bytes) = ([0; 4], [0; STORAGE_LEN + 1]);
+    tracee.read(scratch, &mut len)?;
+    let mut len = (u32::from_ne_bytes(len) as usize).min(STORAGE_LEN);
+    tracee.read(scratch.add(16), bytes.get_mut(..len).unwrap_or_default())?;
+    if let Some((family, path)) = bytes.split_at_mut_checked(FAMILY_LEN) {
+        let name = path.split(|byte| *byte == 0).next().unwrap_or_default();
+        let mut text = [0; ADDRESS_LEN - FAMILY_LEN];
+        let is_path = family == (libc::AF_UNIX as libc::sa_family_t).to_ne_bytes() && name.first() == Some(&b'/');
+        if let Some(seen) = if is_path { tracee.bound_name(name, &mut text) } else { None } {
+            // With a terminator.
+            path.fill(0);
+            if let (Some(to), Some(from)) = (path.get_mut(..seen), text.get(..seen)) {
+                to.copy_from_slice(from);
+            }
+            len = FAMILY_LEN + seen + 1;
+        }
+    }
+    let room = i32::from_ne_bytes(room) as usize;
+    tracee.write(address, bytes.get(..len.min(room)).unwrap_or_default())?;
+    tracee.write(len_at, &(len as u32).to_ne_bytes())?;
+    Ok(Answer::Value(result))
+}
+
 /// socketcall(2): the calls on sockets of older 32-bit ABIs, their arguments in memory (`net/socket.c`).
 pub async fn socketcall<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let (sys, count) = match call.int(Arg::Op) {
         2 => (Sys::Bind, 3),
         3 => (Sys::Connect, 3),
         11 => (Sys::Sendto, 6),
+        6 => (Sys::Getsockname, 3),
+        7 => (Sys::Getpeername, 3),
         16 => (Sys::Sendmsg, 3),
         _ => return Ok(Answer::Pass),
     };
@@ -96,6 +143,7 @@ pub async fn socketcall<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let outcome = match sys {
         Sys::Bind => super::creation::bind(tracee, &translated).await?,
         Sys::Sendmsg => sendmsg(tracee, &translated).await?,
+        Sys::Getsockname | Sys::Getpeername => socket_name(tracee, &translated).await?,
         _ => Answer::Pass,
     };
     match outcome {

@@ -4,6 +4,7 @@ use crate::arch::Abi;
 use crate::call::{Call, FileRef, Sys, TraceeAddr};
 use crate::creds::Creds;
 use crate::errno::Errno;
+use crate::inode::InodeKey;
 use crate::lie::LieTable;
 use crate::policy::{Schedule, parent};
 use crate::stat::Statx;
@@ -32,6 +33,28 @@ pub enum UnknownOwner {
     AsItIs,
 }
 
+/// For which directories statx and newfstatat take a null pointer as an empty path, with `AT_EMPTY_PATH`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NullPaths {
+    /// None.
+    Refused,
+    /// Descriptors (Linux 6.11).
+    OfDescriptors,
+    /// `AT_FDCWD`, too, on later kernels.
+    Taken,
+}
+
+impl NullPaths {
+    /// Whether a null pointer is no fault with this directory.
+    pub fn takes(self, dirfd: i32) -> bool {
+        match self {
+            Self::Refused => false,
+            Self::OfDescriptors => dirfd >= 0,
+            Self::Taken => true,
+        }
+    }
+}
+
 /// What is the same for all tracees of an invocation.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -43,8 +66,8 @@ pub struct Settings {
     pub real_gid: u32,
     /// The kernel's last capability.
     pub last_cap: u32,
-    /// With `AT_EMPTY_PATH` statx and newfstatat take a null pointer as an empty path (Linux 6.11).
-    pub null_paths: bool,
+    /// What this kernel does with null pointers as paths.
+    pub null_paths: NullPaths,
     /// Links to files of others are refused (protected_hardlinks, proc_sys_fs(5)).
     pub protected_hardlinks: bool,
 }
@@ -183,6 +206,19 @@ pub trait Tracee {
         Err(Errno::ENOSYS)
     }
 
+    /// As [`Tracee::translate`], for bind(2): a name that tells where the socket is, for [`Tracee::bound_name`].
+    ///
+    /// # Errors
+    /// The same.
+    fn translate_to_bind(&self, _dirfd: i32, _path: &[u8], _last: Last, _to: TraceeAddr) -> Result<(), Errno> {
+        Err(Errno::ENOSYS)
+    }
+
+    /// By which name a socket was bound, in `text`, or by which it is found. Returns its length.
+    fn bound_name(&self, _path: &[u8], _text: &mut [u8]) -> Option<usize> {
+        None
+    }
+
     /// Memory in the tracee for what takes the place of arguments, [`ASIDE_LEN`] bytes; otherwise as
     /// [`Tracee::scratch`], and apart from it.
     ///
@@ -250,6 +286,16 @@ pub trait Tracee {
     /// Those of looking it up.
     fn is_mount_point(&self, _path: &[u8]) -> Result<bool, Errno> {
         Ok(false)
+    }
+
+    /// Whether anything is mounted by [`Tracee::mount`].
+    fn has_mounts(&self) -> bool {
+        false
+    }
+
+    /// Whether something is mounted on this inode by [`Tracee::mount`].
+    fn is_mounted_on(&self, _inode: &InodeKey) -> bool {
+        false
     }
 
     /// Ends [`Tracee::mount`]. `last` tells whether a symbolic link is followed.

@@ -29,7 +29,8 @@ pub struct Agent {
     begin: u64,
 }
 
-const PAGE: usize = 4096;
+/// The largest page of any CPU: what is behind the image in the trampoline's file begins with one.
+const PAGE: usize = 64 << 10;
 
 /// `R_*_RELATIVE`: the relocation that adds the address where the image is.
 fn relative_type(machine: u16) -> Option<u32> {

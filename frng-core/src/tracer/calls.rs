@@ -52,6 +52,12 @@ impl Tracer {
                     _ => Ok(()),
                 }
             }
+            (Phase::IntoCall(mask), Position::Entry { .. }) => {
+                ptrace::set_signal_mask(tid, *mask)?;
+                tracked.phase = Phase::Running;
+                // If the filter stops the call, that comes next.
+                self.resume(tid, 0)
+            }
             (_, Position::Exit { .. }) => match tracked.done.take() {
                 Some(result) => self.done(tid, result),
                 None => self.resume(tid, 0),
@@ -96,6 +102,7 @@ impl Tracer {
         if let Some((again, mask)) = tracked.let_through.take() {
             ptrace::set_signal_mask(tid, mask)?;
             if again.is_again(number, info.pc, info.sp) {
+                self.meet_site(tid, &again)?;
                 self.count(|stats| stats.about(Subject::Call(again.call.sys)));
                 return self.resume(tid, 0);
             }
@@ -117,8 +124,6 @@ impl Tracer {
         }
         tracked.thread.abi.set(abi);
         let thread = Rc::clone(&tracked.thread);
-        let asks_agent = thread.engine == Engine::Inline && calls::answers(&call);
-        let met = asks_agent.then(|| replace_site(&thread, info.pc, number as u32)).flatten();
         let origin = Origin { call, abi, number, pc: info.pc, sp: info.sp };
         let counted = call.sys;
         let is_foreign = !std::ptr::eq(abi, thread.home.get());
@@ -151,13 +156,21 @@ impl Tracer {
             })
         };
         tracked.flight = Some(Flight::of_call(origin, future));
-        self.count(|stats| {
-            stats.entered(counted);
-            if let Some(replaced) = met {
-                stats.met_site(counted, replaced);
-            }
-        });
+        self.count(|stats| stats.entered(counted));
         self.advance(tid)
+    }
+
+    /// A call has been answered, or is made: from now on the agent answers those from its place, where that can be done. Not
+    /// before, since it may have to be issued again, to be let through.
+    fn meet_site(&mut self, tid: i32, origin: &Origin) -> Result<(), Gone> {
+        let thread = &self.tracked(tid)?.thread;
+        if thread.engine != Engine::Inline || !calls::answers(&origin.call) {
+            return Ok(());
+        }
+        if let Some(replaced) = replace_site(thread, origin.pc, origin.number as u32) {
+            self.count(|stats| stats.met_site(origin.call.sys, replaced));
+        }
+        Ok(())
     }
 
     /// Runs a tracee's handler on until it waits or ends, then the tracee.
@@ -191,6 +204,7 @@ impl Tracer {
                 let thread = Rc::clone(&tracked.thread);
                 if let (Some(origin), Next::Finished(outcome)) = (origin, next) {
                     self.log_call(&thread, &origin.call, outcome);
+                    self.meet_site(tid, &origin)?;
                 }
                 self.watch_devices();
                 if self.every_open && self.tracked(tid)?.lacks_filter() {

@@ -80,6 +80,10 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable], begun: Option<u64>) -
     thread.view.set(lookup::view(thread.tid));
     let mut registers = ptrace::registers(thread.tid)?;
     abi.abi().settle(&mut registers);
+    if begun.is_none() {
+        // What exec returns. On riscv64 something else is still there, and libc's start code takes it for a function.
+        abi.abi().set_result(&mut registers, 0);
+    }
     let stack = TraceeAddr(begun.unwrap_or(abi.abi().sp(&registers)));
     let memory = match OpenOptions::new().read(true).write(true).open(format!("/proc/{}/mem", thread.tid)) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(Failure::Closed(stack.0)),
@@ -108,17 +112,18 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable], begun: Option<u64>) -
         && !thread.is_rooted()
         && thread.world.agents_abi(thread).is_some();
     let code = thread.world.trampoline.bootstrap(abi.abi(), with_agent);
-    // All of it in the page of the first instruction: behind that may be nothing.
+    // All of it in the page of the first instruction: behind that may be nothing. That one may be of a set whose instructions
+    // are shorter than ours.
     let pc = abi.abi().pc(&registers);
-    let last_begin = (pc | (PAGE - 1)).saturating_sub(code.len() as u64 - 1) & !(INSTRUCTION_ALIGNMENT - 1);
-    let begin = pc.min(last_begin);
+    let last_begin = (pc | (PAGE - 1)).saturating_sub(code.len() as u64 - 1);
+    let begin = pc.min(last_begin) & !(INSTRUCTION_ALIGNMENT - 1);
     let mut original = vec![0; code.len()];
     memory.read_exact_at(&mut original, begin)?;
     memory.write_all_at(&code, begin)?;
-    if begin != pc {
-        let mut registers = registers;
-        abi.abi().set_pc(&mut registers, begin);
-        ptrace::set_registers(thread.tid, abi.abi(), &registers)?;
+    let mut there = registers;
+    abi.abi().set_pc(&mut there, begin);
+    if there.bytes() != registers.bytes() {
+        ptrace::set_registers(thread.tid, abi.abi(), &there)?;
     }
     let known = with_agent.then(|| thread.world.programs.of(executable.as_ref()));
     Ok(Bootstrap { known, memory, abi: abi.abi(), registers, begin, original })
@@ -131,7 +136,10 @@ impl Bootstrap {
             return Err(Failure::Cannot(format!("the trampoline cannot be mapped: {errno}")));
         }
         self.memory.write_all_at(&self.original, self.begin)?;
-        ptrace::set_registers(tid, self.abi, &self.registers)?;
+        // The code leaves alone what the stop at which these were read may not have shown.
+        let mut registers = self.registers;
+        self.abi.take_hidden(&mut registers, &ptrace::registers(tid)?);
+        ptrace::set_registers(tid, self.abi, &registers)?;
         Ok(())
     }
 }

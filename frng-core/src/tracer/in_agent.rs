@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::exec;
-use super::leaving::{self, Leaving, Place};
+use super::leaving::{self, Leaving, Left, Place};
 use super::ptrace::{self, Gone};
 use super::run::Tracer;
 use super::space::Tools;
@@ -35,24 +35,36 @@ impl Tracer {
         };
         let mut registers = ptrace::registers(tid)?;
         let (pc, sp) = (abi.pc(&registers), abi.sp(&registers));
-        let place = leaving::place(pc, sp, &space, agent, abi);
+        let mut place = leaving::place(pc, sp, &space, agent, abi);
         // Somebody may send these, too.
         let fault =
             matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGTRAP | libc::SIGFPE | libc::SIGSYS)
                 && ptrace::signal_info(tid)?.si_code > 0;
-        if place == Place::Copy && fault && matches!(signal, libc::SIGSEGV | libc::SIGBUS) {
+        let memory = matches!(signal, libc::SIGSEGV | libc::SIGBUS);
+        if place == Place::Copy && fault && memory {
             abi.set_pc(&mut registers, agent.copy_fault);
             ptrace::set_registers(tid, abi, &registers)?;
             return self.resume(tid, 0);
         }
-        if let Some(inside) = abi.inside().filter(|_| fault && signal == libc::SIGTRAP) {
+        if let Some((trap, behind)) =
+            abi.inside().and_then(|inside| inside.trap()).filter(|_| fault && signal == libc::SIGTRAP)
+        {
             // Met a site that was just being replaced.
-            let begin = pc.wrapping_sub(inside.trap().1);
-            if space.is_site(tid, begin, inside.trap().0) {
+            let begin = pc.wrapping_sub(behind);
+            if space.is_site(tid, begin, trap) {
                 abi.set_pc(&mut registers, begin);
                 ptrace::set_registers(tid, abi, &registers)?;
                 return self.resume(tid, 0);
             }
+        }
+        let around = abi.inside().filter(|_| fault && memory).and_then(|inside| space.way_around(pc, inside));
+        if let Some(around) = around {
+            abi.set_pc(&mut registers, around);
+            ptrace::set_registers(tid, abi, &registers)?;
+            if !matches!(self.tracked(tid)?.phase, Phase::Leaving(_)) {
+                return self.resume(tid, 0);
+            }
+            place = Place::Program;
         }
         let tracked = self.tracked(tid)?;
         let stepped = fault && signal == libc::SIGTRAP;
@@ -67,8 +79,10 @@ impl Tracer {
                 return Ok(());
             }
             let Phase::Leaving(leaving) = std::mem::replace(&mut tracked.phase, Phase::Running) else { return Ok(()) };
-            let signal = leaving.finish(tid)?;
-            return self.resume(tid, signal);
+            if let Left::IntoCall(mask) = leaving.finish(tid)? {
+                tracked.phase = Phase::IntoCall(mask);
+            }
+            return Ok(());
         }
         match place {
             Place::Program => self.resume(tid, signal),

@@ -9,13 +9,21 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::inode::InodeId;
-use crate::inside::layout::APART;
 use crate::stat::{Statx, Timestamp};
 
 /// Most sites remembered of a program.
 const SITES_MAX: usize = 64;
 /// Most programs remembered.
 const PROGRAMS_MAX: usize = 4096;
+
+/// A program's stubs.
+#[derive(Clone, Copy, Debug)]
+pub struct Stubs {
+    /// Their begin.
+    pub begin: u64,
+    /// How far behind that the program's interpreter is: [`crate::inside::sites::Inside::apart`].
+    pub apart: u64,
+}
 
 /// When a site is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +35,11 @@ pub enum When {
 }
 
 impl When {
-    /// When a site of a program with these stubs is there: its interpreter is [`APART`] behind them, its libraries before
+    /// When a site of a program with these stubs is there: its interpreter is `apart` behind them, its libraries before
     /// that; a static program begins near.
-    pub fn of(pc: u64, stubs: u64) -> When {
-        let distance = pc.wrapping_sub(stubs);
-        if (APART / 4..APART).contains(&distance) { When::Later } else { When::Loaded }
+    pub fn of(pc: u64, Stubs { begin, apart }: Stubs) -> When {
+        let distance = pc.wrapping_sub(begin);
+        if (apart / 4..apart).contains(&distance) { When::Later } else { When::Loaded }
     }
 }
 
@@ -48,19 +56,20 @@ pub struct Known {
 
 impl Known {
     /// Remembers a site.
-    pub fn learn(&self, pc: u64, number: u32, stubs: u64) {
-        let site = (pc.wrapping_sub(stubs), number);
-        let mut sites = if site.0 >= APART { self.interpreter.borrow_mut() } else { self.own.borrow_mut() };
+    pub fn learn(&self, pc: u64, number: u32, stubs: Stubs) {
+        let site = (pc.wrapping_sub(stubs.begin), number);
+        let of_interpreter = (stubs.apart..2 * stubs.apart).contains(&site.0);
+        let mut sites = if of_interpreter { self.interpreter.borrow_mut() } else { self.own.borrow_mut() };
         if sites.len() < SITES_MAX && !sites.contains(&site) {
             sites.push(site);
         }
     }
 
     /// Where sites should be, by program counter, with their numbers.
-    pub fn expected(&self, when: When, stubs: u64) -> Vec<(u64, u32)> {
+    pub fn expected(&self, when: When, stubs: Stubs) -> Vec<(u64, u32)> {
         let (own, interpreter) = (self.own.borrow(), self.interpreter.borrow());
         let sites = interpreter.iter().chain(own.iter());
-        let expected = sites.map(|(distance, number)| (stubs.wrapping_add(*distance), *number));
+        let expected = sites.map(|(distance, number)| (stubs.begin.wrapping_add(*distance), *number));
         expected.filter(|(pc, _)| When::of(*pc, stubs) == when).collect()
     }
 }
@@ -92,17 +101,21 @@ mod tests {
     #[test]
     fn sites_are_expected_at_the_same_distance_from_other_stubs() {
         let known = Known::default();
-        let stubs = 0x7000_0000_0000;
-        known.learn(stubs + APART + 0x1000, 262, stubs);
-        known.learn(stubs + APART - 0x1000, 5, stubs);
-        known.learn(stubs + APART - 0x1000, 5, stubs);
-        let other = 0x7100_0000_0000;
-        assert_eq!(known.expected(When::Loaded, other), [(other + APART + 0x1000, 262)]);
-        assert_eq!(known.expected(When::Later, other), [(other + APART - 0x1000, 5)]);
+        let stubs = Stubs { begin: 0x7000_0000_0000, apart: 1 << 30 };
+        let (behind, before) = (stubs.apart + 0x1000, stubs.apart - 0x1000);
+        known.learn(stubs.begin + behind, 262, stubs);
+        known.learn(stubs.begin + before, 5, stubs);
+        known.learn(stubs.begin + before, 5, stubs);
+        known.learn(stubs.begin - 0x1000, 6, stubs);
+        let other = Stubs { begin: 0x7100_0000_0000, ..stubs };
+        let loaded = known.expected(When::Loaded, other);
+        assert_eq!(loaded, [(other.begin + behind, 262), (other.begin - 0x1000, 6)]);
+        assert_eq!(known.expected(When::Later, other), [(other.begin + before, 5)]);
+        assert_eq!(known.own.borrow()[..], [(before, 5), (0x1000u64.wrapping_neg(), 6)]);
     }
 
     #[test]
     fn a_static_program_has_all_its_sites_from_the_begin() {
-        assert_eq!(When::of(0x40_1000, 0x3f_0000), When::Loaded);
+        assert_eq!(When::of(0x40_1000, Stubs { begin: 0x3f_0000, apart: 1 << 26 }), When::Loaded);
     }
 }

@@ -4,8 +4,8 @@
 //! and may never return. So a signal that arrives there is held back, all others are blocked, and the thread goes on until
 //! it has left the agent: to where the agent stops before it leaves, since it is told to, and then instruction by
 //! instruction. A call of the agent's that the signal has interrupted is not restarted; the agent then leaves as if it had
-//! not begun, and the registers are made those of a program whose own call was interrupted: the kernel restarts that or
-//! has it fail with `EINTR`, as the program's handler asks for.
+//! not begun. The program issues its own call, and meets the signal in there: where it would wait the kernel has it fail
+//! with `EINTR` or restarts it, as the program's handler asks for.
 
 use super::agent::Agent;
 use super::ptrace::{self, Gone};
@@ -21,8 +21,8 @@ pub struct Leaving {
     mask: u64,
     /// Those that are blocked meanwhile.
     blocked: u64,
-    /// What a call of the agent's has returned, which this signal has interrupted.
-    interrupted: Option<u64>,
+    /// The signal has interrupted a call of the agent's: the program's own is to meet it.
+    interrupted: bool,
     /// Runs freely until it stops before it leaves.
     pub running: bool,
 }
@@ -78,13 +78,23 @@ fn stack_of(sp: u64, abi: &dyn Abi) -> Option<u64> {
     (index < layout::STACKS_COUNT).then_some(begin + (index + 1) * layout::STACK_LEN)
 }
 
+/// How a thread that has left runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Freely, to receive its signal.
+    Free,
+    /// To the entry of the call before which it stands. There the signals that the program blocks, these, have to be set,
+    /// so that the one that waits for it interrupts the call.
+    IntoCall(u64),
+}
+
 impl Leaving {
     /// Holds back the signal that the thread is about to receive.
     pub fn begin(tid: i32, signal: i32) -> Result<Leaving, Gone> {
         let info = ptrace::signal_info(tid)?;
         let mask = ptrace::signal_mask(tid)?;
         ptrace::set_signal_mask(tid, HELD_BACK)?;
-        Ok(Leaving { signal, info, mask, blocked: HELD_BACK, interrupted: None, running: false })
+        Ok(Leaving { signal, info, mask, blocked: HELD_BACK, interrupted: false, running: false })
     }
 
     /// Sends the thread one step further. Returns whether it has left the agent.
@@ -94,11 +104,7 @@ impl Leaving {
         match place(pc, sp, space, agent, abi) {
             Place::Program => {
                 abi.after_steps(&mut registers);
-                if let Some(code) = self.interrupted {
-                    abi.interrupt_call(&mut registers, code);
-                }
                 ptrace::set_registers(tid, abi, &registers)?;
-                ptrace::set_signal_mask(tid, self.mask)?;
                 return Ok(true);
             }
             Place::Edge => {
@@ -111,8 +117,8 @@ impl Leaving {
             }
             Place::Body | Place::Copy => {
                 // The agent sees that it was interrupted, and has the program issue its call itself.
-                if let Some(code) = abi.abandon_call(&mut registers) {
-                    self.interrupted = Some(code);
+                if abi.abandon_call(&mut registers) {
+                    self.interrupted = true;
                     ptrace::set_registers(tid, abi, &registers)?;
                 }
                 let leaving = stack_of(sp, abi).ok_or(Gone::Dead)? - layout::LEAVING_BELOW;
@@ -126,7 +132,7 @@ impl Leaving {
 
     /// Whether the thread goes to a call that may wait for long: not to be begun while signals are blocked. It is to go on by
     /// steps then. Once it is there the call is taken away; the agent has the program issue it after the signal.
-    fn about_to_wait(&self, tid: i32, registers: &mut Registers, abi: &dyn Abi) -> Result<bool, Gone> {
+    fn about_to_wait(&mut self, tid: i32, registers: &mut Registers, abi: &dyn Abi) -> Result<bool, Gone> {
         let (Some(inside), Some(end)) = (abi.inside(), stack_of(abi.sp(registers), abi)) else { return Ok(false) };
         let (pc, mut waits) = (abi.pc(registers), [0; 8]);
         ptrace::read_memory(tid, end - layout::WAITS_BELOW, &mut waits);
@@ -140,6 +146,8 @@ impl Leaving {
         abi.set_result(registers, Errno(ERESTARTNOINTR).to_raw());
         abi.set_pc(registers, abi.trampoline_address() + inside.gadget_return());
         ptrace::set_registers(tid, abi, registers)?;
+        // Here it stands too if it was waiting and the kernel has already rewound the call.
+        self.interrupted = true;
         Ok(false)
     }
 
@@ -149,7 +157,9 @@ impl Leaving {
         abi.replace_call(&mut registers, u32::MAX, [0; 6]);
         ptrace::set_registers(tid, abi, &registers)?;
         self.running = false;
-        ptrace::step(tid, 0)
+        // To the exit of what is now no call, by steps from there: some kernels tell of a step over a call as if somebody had
+        // sent the signal (`include/linux/ptrace.h: user_single_step_report`).
+        ptrace::cont_to_syscall(tid, 0)
     }
 
     /// Another signal, of those that cannot be blocked beforehand, that somebody has sent: it waits, too. The kernel puts a
@@ -173,9 +183,18 @@ impl Leaving {
         if self.running { ptrace::cont(tid, waits) } else { ptrace::step(tid, waits) }
     }
 
-    /// It has left, and is stopped for a signal: lets it receive the one that has waited.
-    pub fn finish(self, tid: i32) -> Result<i32, Gone> {
+    /// It has left, and is stopped for a signal, before the program's own call: lets it receive the one that has waited, now
+    /// or in that call.
+    pub fn finish(self, tid: i32) -> Result<Left, Gone> {
         ptrace::set_signal_info(tid, &self.info)?;
-        Ok(self.signal)
+        if self.interrupted {
+            // It executes one instruction that cannot fault, so all may be blocked.
+            ptrace::set_signal_mask(tid, u64::MAX)?;
+            ptrace::cont_to_syscall(tid, self.signal)?;
+            return Ok(Left::IntoCall(self.mask));
+        }
+        ptrace::set_signal_mask(tid, self.mask)?;
+        ptrace::cont(tid, self.signal)?;
+        Ok(Left::Free)
     }
 }

@@ -33,7 +33,7 @@ impl Tracer {
             let state = match (&tracked.phase, &tracked.flight) {
                 (Phase::Running, None) => "running".to_owned(),
                 (Phase::Bootstrap(_), _) => "starting a program".to_owned(),
-                (Phase::Leaving(_), _) => "about to receive a signal".to_owned(),
+                (Phase::Leaving(_) | Phase::IntoCall(_), _) => "about to receive a signal".to_owned(),
                 (_, Some(flight)) => match flight.origin {
                     Some(origin) => format!("in {}", origin.call.row().name),
                     None => "prepared for faked devices".to_owned(),

@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
 use super::agent::Agent;
-use super::known::{Known, When};
+use super::known::{Known, Stubs, When};
 use super::ptrace;
 use crate::inside::layout::STUBS_LEN;
 use crate::inside::sites::{Inside, Site, Way, Window};
@@ -21,7 +21,7 @@ pub struct Space {
     stubs: Cell<Option<u64>>,
     /// Sites that were looked at, by program counter. Those that cannot be replaced have no place.
     sites: RefCell<HashMap<u64, Option<Site>>>,
-    /// Where stubs lead to the agent.
+    /// Where stubs lead to the agent and back.
     ways_in: RefCell<Vec<Range<u64>>>,
     /// Stubs made.
     made: Cell<u64>,
@@ -106,6 +106,12 @@ impl Space {
         self.stubs.get().is_some_and(|stubs| (stubs..stubs + STUBS_LEN).contains(&address))
     }
 
+    /// Where a thread goes on whose stub begins here and faults at once: there is no agent for this call.
+    pub fn way_around(&self, address: u64, inside: &dyn Inside) -> Option<u64> {
+        let around = address + inside.stub_way_around()?;
+        (self.is_stub(address) && self.ways_in.borrow().iter().any(|way| way.start == address)).then_some(around)
+    }
+
     /// Whether a site begins at this address, where a trap is not the program's own.
     pub fn is_site(&self, tid: i32, address: u64, trap: u8) -> bool {
         let mut there = [trap];
@@ -122,7 +128,7 @@ impl Space {
     /// Has the site that a tracee is stopped at answered by the agent from now on, if that can be done; and with the first
     /// one of a library all that are known. Tells whether it is answered by the agent now, if it was not looked at before.
     pub fn replace(&self, tid: i32, pc: u64, number: u32, tools: Tools) -> Option<bool> {
-        let stubs = self.stubs.get()?;
+        let stubs = self.stubs_for(tools)?;
         if self.sites.borrow().contains_key(&pc) {
             return None;
         }
@@ -149,7 +155,7 @@ impl Space {
     }
 
     fn replace_known(&self, tid: i32, when: When, tools: Tools) {
-        let Some(stubs) = self.stubs.get() else { return };
+        let Some(stubs) = self.stubs_for(tools) else { return };
         let candidates = self.known.expected(when, stubs);
         let (before, after) = tools.inside.window();
         let begins: Vec<u64> = candidates.iter().map(|(pc, _)| pc.wrapping_sub(before as u64)).collect();
@@ -168,15 +174,19 @@ impl Space {
         }
     }
 
-    fn recognise(&self, code: &[u8], pc: u64, number: u32, stubs: u64, tools: Tools) -> Option<Site> {
-        if pc.abs_diff(stubs) >= tools.inside.reach() {
+    fn stubs_for(&self, tools: Tools) -> Option<Stubs> {
+        Some(Stubs { begin: self.stubs.get()?, apart: tools.inside.apart() })
+    }
+
+    fn recognise(&self, code: &[u8], pc: u64, number: u32, stubs: Stubs, tools: Tools) -> Option<Site> {
+        if pc.abs_diff(stubs.begin) >= tools.inside.reach() {
             return None;
         }
         let (before, after) = code.split_at_checked(tools.inside.window().0)?;
         tools.inside.recognise(Window { before, after }, pc, number)
     }
 
-    fn write(&self, tid: i32, sites: &[Site], stubs: u64, tools: Tools) -> io::Result<()> {
+    fn write(&self, tid: i32, sites: &[Site], Stubs { begin: stubs, .. }: Stubs, tools: Tools) -> io::Result<()> {
         let stub_len = tools.inside.stub_len();
         let begin = stubs + ENTRY_LEN + self.made.get() * stub_len;
         if begin + stub_len * sites.len() as u64 > stubs + STUBS_LEN {
@@ -228,15 +238,15 @@ fn is_own_code(tid: i32, site: &Site) -> bool {
 /// Leads from a site to its stub.
 fn write_jumps(memory: &File, site: &Site, stub: u64, tools: Tools) -> io::Result<()> {
     for (at, code) in tools.inside.jumps(site, stub) {
-        match code.bytes().split_first() {
-            None => {}
+        match (code.bytes().split_first(), tools.inside.trap()) {
+            (None, _) => {}
             // Whoever gets there meanwhile stops and begins again.
-            Some((first, rest)) if tools.shared && at == site.begin => {
-                memory.write_all_at(&[tools.inside.trap().0], at)?;
+            (Some((first, rest)), Some((trap, _))) if tools.shared && at == site.begin => {
+                memory.write_all_at(&[trap], at)?;
                 memory.write_all_at(rest, at + 1)?;
                 memory.write_all_at(&[*first], at)?;
             }
-            Some(_) => memory.write_all_at(code.bytes(), at)?,
+            (Some(_), _) => memory.write_all_at(code.bytes(), at)?,
         }
     }
     Ok(())

@@ -22,6 +22,7 @@ use crate::arch::Abi;
 use crate::call::{FileRef, Sys, TraceeAddr};
 use crate::creds::Creds;
 use crate::errno::Errno;
+use crate::inode::InodeKey;
 use crate::log::Log;
 use crate::policy::{Last, MountSource, Process, Schedule, Settings, Tracee};
 use crate::stat::{STATX_WANTED, Statx};
@@ -60,6 +61,8 @@ pub struct World {
     pub mapping: RefCell<HashSet<i32>>,
     /// Programs that were executed in another root.
     pub copies: Copies,
+    /// Sockets that were bound in another root: their names outside, and as they were given.
+    pub bound: RefCell<HashMap<Vec<u8>, Vec<u8>>>,
 }
 
 impl World {
@@ -443,6 +446,14 @@ impl Tracee for Thread {
         self.translate_path(dirfd, path, last, to)
     }
 
+    fn translate_to_bind(&self, dirfd: i32, path: &[u8], last: Last, to: TraceeAddr) -> Result<(), Errno> {
+        self.translate_lastingly(dirfd, path, last, to)
+    }
+
+    fn bound_name(&self, path: &[u8], text: &mut [u8]) -> Option<usize> {
+        fill(text, &self.name_when_bound(path)?).ok()
+    }
+
     fn aside(&self) -> Result<TraceeAddr, Errno> {
         let slot = self.slot()?;
         Ok(TraceeAddr(self.world.trampoline.aside_address(self.abi(), slot)))
@@ -474,6 +485,14 @@ impl Tracee for Thread {
 
     fn is_mount_point(&self, path: &[u8]) -> Result<bool, Errno> {
         self.is_mounted_at(path)
+    }
+
+    fn has_mounts(&self) -> bool {
+        !self.rooted.borrow().mounts.is_empty()
+    }
+
+    fn is_mounted_on(&self, inode: &InodeKey) -> bool {
+        self.rooted.borrow().mounts.has_on(inode)
     }
 
     fn umount(&self, path: &[u8], last: Last) -> Result<(), Errno> {

@@ -11,6 +11,7 @@ use super::root;
 use super::thread::Thread;
 use crate::inside::layout;
 use crate::inside::local::{CONTENT_OFFSET, Content, GROUPS_MAX, GROUPS_OFFSET};
+use crate::policy::Tracee;
 
 /// Tells the agent that shares this thread's memory what is faked of the thread. If the other threads that share it are
 /// not the same, the agent answers nothing until they are.
@@ -34,6 +35,7 @@ pub fn tell(thread: &Thread) {
     content.group_count = groups.len() as u32;
     let Some(abi) = thread.world.agents_abi(thread) else { return };
     content.counters = if thread.world.counting { thread.world.trampoline.counters_address(abi) } else { 0 };
+    content.mounts = thread.has_mounts().into();
     content.lies_len = thread.world.lies_len;
     content.set_lacks(thread.home.get().lacks());
     content.set_creds(&thread.creds.get());

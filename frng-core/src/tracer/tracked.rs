@@ -19,6 +19,8 @@ pub(super) enum Phase {
     Bootstrap(Box<Bootstrap>),
     /// Out of the agent, to receive a signal.
     Leaving(Box<Leaving>),
+    /// To the entry of the program's own call, where a signal waits. These are those that the program blocks.
+    IntoCall(u64),
 }
 
 /// A tracee and what the tracer knows of it.

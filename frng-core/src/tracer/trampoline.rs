@@ -32,11 +32,14 @@ const PATH_FILTER_OFFSET: usize = (FILTER_OFFSET + layout::TEMPLATE as usize) / 
 /// memory.
 const SLOT_LEN: usize = 4096 + ASIDE_LEN + SCRATCH_LEN;
 /// Slots: how many handlers may wait at the same time. The file is sparse, unused ones cost nothing.
-const SLOTS: usize = 1024;
+const SLOTS: usize = DATA_MAX / SLOT_LEN;
+/// Bytes that there are for all slots: in 32-bit address spaces programs begin behind.
+const DATA_MAX: usize = 16 << 20;
 /// The slot that is none, but for what the agents count.
 const COUNTERS: Slot = Slot(SLOTS as u16 - 1);
 /// Bytes of all slots.
 const DATA_LEN: usize = SLOT_LEN * SLOTS;
+const _: () = assert!(DATA_LEN <= DATA_MAX);
 
 /// The file and its mapping in this process.
 pub struct Trampoline {

@@ -12,7 +12,7 @@ use frng_core::call::{Call, FileRef, Sys, TraceeAddr, table};
 use frng_core::creds::{Creds, Ids};
 use frng_core::errno::Errno;
 use frng_core::inode::InodeId;
-use frng_core::policy::{Answer, Process, SCRATCH_LEN, Schedule, Settings, Tracee, UnknownOwner};
+use frng_core::policy::{Answer, NullPaths, Process, SCRATCH_LEN, Schedule, Settings, Tracee, UnknownOwner};
 use frng_core::stat::{STATX_WANTED, Statx};
 use frng_core::state::Table;
 use zerocopy::{FromZeros, IntoBytes};
@@ -60,7 +60,7 @@ impl Fooled {
                 real_uid,
                 real_gid,
                 last_cap: 40,
-                null_paths: true,
+                null_paths: NullPaths::Taken,
                 protected_hardlinks: true,
             },
             creds: Cell::new(Creds::root(40)),

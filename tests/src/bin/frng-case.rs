@@ -22,6 +22,12 @@ fn main() -> ExitCode {
             }
             None => usage(&format!("no case is named {name}")),
         },
+        // The same in a root of its own, which it makes here.
+        ["inside", name] => {
+            stage::open_the_curtain();
+            cases::root_exec::play_inside(name);
+            ExitCode::FAILURE
+        }
         // So many trees, and paths looked up in each.
         ["mazes", first, trees, paths] => match (first.parse::<u64>(), trees.parse::<u64>(), paths.parse()) {
             (Ok(first), Ok(trees), Ok(paths)) => {

@@ -30,6 +30,7 @@ cases![
     mounts_made_inside,
     new_namespaces_are_roots,
     pivoted_root,
+    mount_points_keep_their_names,
 ];
 
 fn tree() {
@@ -332,5 +333,25 @@ fn pivoted_root() {
         show(c"/d/covered");
         show(c"/../f");
         cwd();
+    });
+}
+
+fn mount_points_keep_their_names() {
+    tree();
+    dir(c"other");
+    apart(|| {
+        must!(mount(c"h", c"r/e", NULL, MS_BIND, NULL));
+        must!(mount(c"h/x", c"r/f", NULL, MS_BIND, NULL));
+        let _ = call!(unlinkat(AT_FDCWD, c"r/e", libc::AT_REMOVEDIR));
+        let _ = call!(unlinkat(AT_FDCWD, c"r/f", 0));
+        let _ = call!(renameat2(AT_FDCWD, c"r/e", AT_FDCWD, c"r/g", 0));
+        let _ = call!(renameat2(AT_FDCWD, c"r/f", AT_FDCWD, c"r/g", 0));
+        let _ = call!(renameat2(AT_FDCWD, c"other", AT_FDCWD, c"r/e", 0));
+        let _ = call!(renameat2(AT_FDCWD, c"r/d/covered", AT_FDCWD, c"r/f", 0));
+        let _ = call!(unlinkat(AT_FDCWD, c"r/d/covered", 0));
+        must!(umount2(c"r/e", MNT_DETACH));
+        must!(umount2(c"r/f", MNT_DETACH));
+        let _ = call!(unlinkat(AT_FDCWD, c"r/e", libc::AT_REMOVEDIR));
+        let _ = call!(unlinkat(AT_FDCWD, c"r/f", 0));
     });
 }

@@ -98,6 +98,22 @@ pub fn tree() {
     }
 }
 
+/// Enters a new root with all that a case may want, and becomes the program that plays it there.
+pub fn play_inside(name: &str) {
+    tree();
+    for directory in [c"r/proc", c"r/dev", c"r/work", c"r/tmp"] {
+        dir(directory);
+    }
+    must!(unshare(libc::CLONE_NEWNS));
+    must!(mount(sys::NULL, c"/", sys::NULL, libc::MS_REC | libc::MS_PRIVATE, sys::NULL));
+    must!(mount(c"proc", c"r/proc", c"proc", 0, sys::NULL));
+    must!(mount(c"/dev", c"r/dev", sys::NULL, libc::MS_BIND | libc::MS_REC, sys::NULL));
+    must!(chroot(c"r"));
+    must!(chdir(c"/work"));
+    let name = CString::new(name).unwrap_or_default();
+    crate::stage::become_program(c"/p", &[c"/p", c"run", &name]);
+}
+
 fn inside(scene: impl FnOnce()) {
     in_child(|| {
         must!(chroot(c"r"));
@@ -290,7 +306,9 @@ fn exec_errors_inside() {
     tree();
     symlink(c"loop", c"r/loop");
     file_with(c"r/file", b"text");
+    must!(mknodat(AT_FDCWD, c"r/fifo", libc::S_IFIFO | 0o755, 0));
     inside(|| {
+        run(c"/fifo", &[c"p"]);
         for path in [c"", c"/nothing", c"/d", c"/", c"/file", c"/p/", c"/p/x", c"/loop", c"/../nothing", c"/bin/sh"] {
             run(path, &[c"p", c"role", c"program"]);
         }

@@ -567,6 +567,20 @@ fn address(path: &CStr) -> (libc::sockaddr_un, usize) {
     (address, 2 + path.to_bytes().len() + 1)
 }
 
+fn socket_names(label: &CStr, server: i32, client: i32) {
+    for (what, fd, peer) in [("own", server, false), ("peer", client, true), ("own", client, false)] {
+        for room in [110u32, 9, 2] {
+            let (mut address, mut len) = (address(c"").0, room);
+            let at = (&raw mut address).cast();
+            // SAFETY: the address outlives the call and is as long as it says.
+            let result =
+                unsafe { if peer { libc::getpeername(fd, at, &mut len) } else { libc::getsockname(fd, at, &mut len) } };
+            let path: Vec<u8> = address.sun_path.iter().take(12).map(|byte| *byte as u8).collect();
+            println!("{label:?} {what} {result} {len} {:?}", String::from_utf8_lossy(&path));
+        }
+    }
+}
+
 fn sockets_inside() {
     tree();
     inside(|| {
@@ -583,6 +597,9 @@ fn sockets_inside() {
             let client = stream();
             // SAFETY: the address outlives the call and is as long as it says.
             let result = unsafe { libc::connect(client, (&raw const to).cast(), len as u32) };
+            if result == 0 {
+                socket_names(path, server, client);
+            }
             println!("connect {path:?} {:?}", sys::libc_result(result.into()).map_err(sys::errno::name));
         }
         let (bound, len) = address(c"/dangling");

@@ -15,7 +15,10 @@ struct Target {
     linker: &'static str,
 }
 
-const TARGETS: &[Target] = &[Target { abi: "i386", triple: "i686-unknown-linux-gnu", linker: "i686-linux-gnu-gcc" }];
+const TARGETS: &[Target] = &[
+    Target { abi: "i386", triple: "i686-unknown-linux-gnu", linker: "i686-linux-gnu-gcc" },
+    Target { abi: "arm", triple: "armv7-unknown-linux-gnueabihf", linker: "arm-linux-gnueabihf-gcc" },
+];
 
 /// Names of the ABIs beside that of frng itself.
 pub fn abis() -> impl Iterator<Item = &'static str> {

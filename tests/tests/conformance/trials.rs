@@ -10,6 +10,7 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use frng_cli::abis::AGENT;
 use frng_tests::cases;
 use frng_tests::sys::gate::Gate;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -19,9 +20,17 @@ use crate::outcome::{End, Outcome, User};
 use crate::scratch::Scratch;
 use crate::{diff, differences, fooled, foreign};
 
-/// The engines that are compared with root. `FRNG_TEST_ENGINES` names others; `native` compares root
-/// with itself, which shows whether the cases are deterministic.
-const ENGINES: &[&str] = &["inline", "seccomp", "ptrace"];
+/// The engines that are compared with root, all that frng has here: it refuses `inline` where there is no agent.
+/// `FRNG_TEST_ENGINES` names others; `native` compares root with itself, which shows whether the cases are deterministic.
+fn engines() -> Vec<String> {
+    match env::var("FRNG_TEST_ENGINES") {
+        Ok(names) => names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+        Err(_) => {
+            let inline = AGENT.map(|_| "inline");
+            inline.into_iter().chain(["seccomp", "ptrace"]).map(str::to_owned).collect()
+        }
+    }
+}
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -134,8 +143,7 @@ pub struct Trials {
 
 /// Makes the list. Nothing is built or looked for when tests are only to be listed.
 pub fn all(arguments: &Arguments) -> Result<Trials, String> {
-    let engines = env::var("FRNG_TEST_ENGINES").unwrap_or_else(|_| ENGINES.join(","));
-    let engines: Vec<&str> = engines.split(',').filter(|name| !name.is_empty()).collect();
+    let engines = engines();
     let chosen = env::var("FRNG_TEST_ABIS").ok();
     let is_chosen = |abi: &str| chosen.as_ref().is_none_or(|names| names.split(',').any(|name| name == abi));
     let abis = std::iter::once(None).chain(foreign::abis().map(Some));
@@ -147,7 +155,7 @@ pub fn all(arguments: &Arguments) -> Result<Trials, String> {
     for abi in abis {
         for engine in &engines {
             for program in programs.iter().filter(|program| program.is_for(abi)) {
-                let (engine, program, run) = ((*engine).to_owned(), program.clone(), run.clone());
+                let (engine, program, run) = (engine.clone(), program.clone(), run.clone());
                 let prefix = abi.map(|abi| format!("{abi}::")).unwrap_or_default();
                 let name = format!("{prefix}{engine}::{}", program.name());
                 list.push(Trial::ignorable_test(name, move || match run {
@@ -196,7 +204,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(engines: &[&str]) -> Result<Self, String> {
+    fn new(engines: &[String]) -> Result<Self, String> {
         let frng = if engines == ["native"] { PathBuf::from("/bin/true") } else { find_frng()? };
         let tools = std::iter::once(None).chain(foreign::abis().map(Some)).map(|abi| (abi, OnceLock::new())).collect();
         let seconds = env::var("FRNG_TEST_DEADLINE").ok().and_then(|s| s.parse().ok()).unwrap_or(20);

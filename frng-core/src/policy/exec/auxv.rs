@@ -79,27 +79,25 @@ pub fn set_file_name<T: Tracee>(tracee: &T, stack: TraceeAddr, name: &[u8]) -> R
     Ok(())
 }
 
-/// Where the auxv begins: behind the null pointer that ends the environment.
+/// Where the auxv begins: behind the null pointer that ends the environment, which is the second one. How many arguments there
+/// are is not asked: a program that has run up to its first call may have taken that off its stack, as glibc's on arm does.
 fn find<T: Tracee>(tracee: &T, stack: TraceeAddr, word_len: usize) -> Result<TraceeAddr, Errno> {
     if word_len != 4 && word_len != 8 {
         return Err(Errno::EINVAL);
     }
     let bytes = word_len as u64;
-    let mut argc = [0; 8];
-    let argc = argc.get_mut(..word_len).ok_or(Errno::EINVAL)?;
-    tracee.read(stack, argc)?;
-    let argc = word(argc);
-    if argc > POINTERS_MAX / bytes {
-        return Err(Errno::E2BIG);
-    }
-    let limit = stack.add(POINTERS_MAX).0;
-    let mut at = stack.add((argc + 2) * bytes);
+    let limit = stack.0.checked_add(POINTERS_MAX).ok_or(Errno::EFAULT)?;
+    let mut at = stack.add(bytes);
+    let mut ends = 0;
     let mut buffer = [0; 1024];
     while (stack.0..limit).contains(&at.0) {
         let have = read_up_to(tracee, at, &mut buffer)?;
         for pointer in buffer.get(..have).unwrap_or_default().chunks_exact(word_len) {
             at = at.add(bytes);
             if word(pointer) == 0 {
+                ends += 1;
+            }
+            if ends == 2 {
                 return Ok(at);
             }
         }

@@ -27,7 +27,7 @@ use super::told;
 use crate::call::{Sys, TraceeAddr};
 use crate::errno::Errno;
 use crate::policy::{Last, MountSource, PATH_MAX, Tracee, reach};
-use crate::stat::Statx;
+use crate::stat::{S_IFREG, Statx};
 use walk::{Found, Process, Walk};
 
 /// What a thread has of it. Copied by fork, kept by exec.
@@ -67,8 +67,7 @@ impl Process for Thread {
 
     fn root_of(&self, pid: i32) -> Option<Directory> {
         let other = self.world.threads.borrow().get(&pid)?.upgrade()?;
-        let root = other.rooted.borrow().root.clone();
-        root
+        other.rooted.borrow().root.clone()
     }
 
     fn program_of(&self, pid: i32) -> Option<Found> {
@@ -173,6 +172,21 @@ impl Thread {
         let found = self.find(dirfd, path, last)?;
         self.put_name(to, &self.host_name(&found))?;
         Ok(found.is_magic)
+    }
+
+    /// See [`Tracee::translate_to_bind`].
+    pub(super) fn translate_lastingly(&self, dirfd: i32, path: &[u8], last: Last, to: TraceeAddr) -> Result<(), Errno> {
+        let found = self.find(dirfd, path, last)?;
+        let place = open::place(&*found.directory)?;
+        let name = [&place, &b"/"[..], &found.name].concat();
+        self.put_name(to, &name)?;
+        self.world.bound.borrow_mut().insert(name, path.to_vec());
+        Ok(())
+    }
+
+    /// See [`Tracee::bound_name`].
+    pub(super) fn name_when_bound(&self, place: &[u8]) -> Option<Vec<u8>> {
+        self.world.bound.borrow().get(place).cloned().or_else(|| self.seen_place(place))
     }
 
     /// See [`Tracee::change_root`].
@@ -285,8 +299,23 @@ impl Thread {
         if directory.is_some() != matches!(shown, mounts::Shown::Directory(_)) {
             return Err(Errno::ENOTDIR);
         }
+        let first = !self.has_mounts();
         self.rooted.borrow().mounts.add(key, directory, shown);
+        if first {
+            self.tell_of_mounts();
+        }
         Ok(())
+    }
+
+    /// Tells the agents of all processes that have these mounts whether there are any.
+    fn tell_of_mounts(&self) {
+        let mounts = Rc::clone(&self.rooted.borrow().mounts);
+        let together: Vec<_> = {
+            let threads = self.world.threads.borrow();
+            let has = |other: &Rc<Thread>| Rc::ptr_eq(&mounts, &other.rooted.borrow().mounts);
+            threads.values().filter_map(|other| other.upgrade()).filter(has).collect()
+        };
+        together.iter().for_each(|thread| told::tell(thread));
     }
 
     /// See [`Tracee::is_mount_point`].
@@ -305,13 +334,22 @@ impl Thread {
     pub(super) fn remove_mount(&self, path: &[u8], last: Last) -> Result<(), Errno> {
         let found = self.open_found(path, last)?;
         let key = open::stat(&found)?.id().key();
-        if self.rooted.borrow().mounts.remove(&key) { Ok(()) } else { Err(Errno::EINVAL) }
+        if !self.rooted.borrow().mounts.remove(&key) {
+            return Err(Errno::EINVAL);
+        }
+        if !self.has_mounts() {
+            self.tell_of_mounts();
+        }
+        Ok(())
     }
 
     /// The beginning of a program; see [`Tracee::program_head`].
     pub(super) fn head_inside(&self, dirfd: i32, path: &[u8], flags: i32, head: &mut [u8]) -> Option<usize> {
         let file = self.program_file(dirfd, path, flags).ok()?;
-        program::read_head(&file, head).ok()
+        // Opening a fifo would wait.
+        let is_program =
+            open::stat(&file).is_ok_and(|stat| stat.file_type() == S_IFREG) && open::may_execute(&file).is_ok();
+        if is_program { program::read_head(&file, head).ok() } else { None }
     }
 
     /// Whether the kernel's view of paths is not ours.

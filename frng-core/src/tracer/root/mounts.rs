@@ -68,6 +68,11 @@ impl Mounts {
         self.mounts.borrow_mut().push(Mount { point, directory, shown });
     }
 
+    /// Whether something is mounted on a file.
+    pub fn has_on(&self, point: &InodeKey) -> bool {
+        self.mounts.borrow().iter().any(|mount| mount.point == *point)
+    }
+
     /// Whether a file is a mount point, or what is shown at one.
     pub fn is_point(&self, key: &InodeKey) -> bool {
         self.mounts.borrow().iter().any(|mount| mount.point == *key || mount.shows(key))

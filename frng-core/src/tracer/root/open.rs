@@ -100,7 +100,7 @@ pub fn is_in_procfs(file: &impl AsRawFd) -> bool {
     let mut filesystem: libc::statfs = unsafe { std::mem::zeroed() };
     // SAFETY: the kernel fills the structure, which is alive.
     let result = unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut filesystem) };
-    result == 0 && filesystem.f_type as i64 == libc::PROC_SUPER_MAGIC as i64
+    result == 0 && filesystem.f_type == libc::PROC_SUPER_MAGIC
 }
 
 /// Whether this process may execute an open file, its filesystem being mounted accordingly.

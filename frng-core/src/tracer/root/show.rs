@@ -5,7 +5,7 @@ use crate::tracer::thread::Thread;
 
 impl Thread {
     /// What a path of the host, as the kernel tells it, is called inside. `None` if it is not in there.
-    pub(super) fn seen_place(&self, place: &[u8]) -> Option<Vec<u8>> {
+    pub(in crate::tracer) fn seen_place(&self, place: &[u8]) -> Option<Vec<u8>> {
         let rooted = self.rooted.borrow();
         let root = match &rooted.root {
             Some(root) => open::place(&*root.fd).ok()?,

@@ -350,12 +350,5 @@ fn directory(file: OwnedFd, stat: &Statx) -> Result<Directory, Errno> {
 /// The process whose directory in procfs this is: `/proc/PID` or `/proc/PID/task/TID`.
 pub fn process_of(directory: &Directory) -> Option<i32> {
     let place = open::place(&*directory.fd).ok()?;
-    let place = std::str::from_utf8(&place).ok()?;
-    let mut parts = place.split('/').skip_while(|part| part.parse::<i32>().is_err());
-    let pid = parts.next()?.parse().ok()?;
-    match (parts.next(), parts.next(), parts.next()) {
-        (None, ..) => Some(pid),
-        (Some("task"), Some(tid), None) => tid.parse().ok(),
-        _ => None,
-    }
+    std::str::from_utf8(place.rsplit(|byte| *byte == b'/').next()?).ok()?.parse().ok()
 }

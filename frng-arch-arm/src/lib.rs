@@ -1,0 +1,138 @@
+//! arm for frng: the EABI convention of 32-bit programs, ARM and Thumb, under a 64-bit kernel
+//! (`arch/arm64/kernel/syscall.c: do_el0_svc_compat`).
+//!
+//! One file answers one kind of question, and the same files with the same functions in the same order exist in
+//! every arch crate, so that two of them can be read side by side:
+//! [`numbers`], [`registers`], [`layouts`], [`trampoline`]. Everything is data or a pure function over byte buffers
+//! and compiles on any host.
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod layouts;
+pub mod numbers;
+pub mod registers;
+pub mod trampoline;
+
+use frng_core::arch::{Abi, BOOTSTRAP_MAX, Registers, StatBytes, TrampolineLayout};
+use frng_core::call::Sys;
+use frng_core::errno::Errno;
+use frng_core::stat::Statx;
+
+/// The calling convention of 32-bit programs.
+#[derive(Clone, Copy, Debug)]
+pub struct Arm;
+
+/// The only value of [`Arm`], to be registered.
+pub static ABI: Arm = Arm;
+
+impl Abi for Arm {
+    fn name(&self) -> &'static str {
+        "arm"
+    }
+
+    fn audit_arch(&self) -> u32 {
+        numbers::AUDIT_ARCH
+    }
+
+    fn numbers(&self) -> &'static [(u32, Sys)] {
+        numbers::TABLE
+    }
+
+    fn registers_len(&self) -> usize {
+        registers::LEN
+    }
+
+    fn number_set(&self) -> Option<u32> {
+        Some(registers::NUMBER_SET)
+    }
+
+    fn pc(&self, registers: &Registers) -> u64 {
+        registers::pc(registers)
+    }
+
+    fn set_pc(&self, registers: &mut Registers, pc: u64) {
+        registers::set_pc(registers, pc);
+    }
+
+    fn sp(&self, registers: &Registers) -> u64 {
+        registers::sp(registers)
+    }
+
+    fn set_result(&self, registers: &mut Registers, raw: u64) {
+        registers::set_result(registers, raw);
+    }
+
+    fn replace_call(&self, registers: &mut Registers, number: u32, args: [u64; 6]) {
+        registers::replace_call(registers, number, args);
+    }
+
+    fn prepare_call(&self, registers: &mut Registers, pc: u64, number: u32, args: [u64; 6]) {
+        registers::prepare_call(registers, pc, number, args);
+    }
+
+    fn rewind_call(&self, registers: &mut Registers, number: u32, _args: [u64; 6]) {
+        registers::rewind_call(registers, number);
+    }
+
+    fn settle(&self, registers: &mut Registers) {
+        registers::settle(registers);
+    }
+
+    fn take_hidden(&self, registers: &mut Registers, now: &Registers) {
+        registers::take_hidden(registers, now);
+    }
+
+    fn word_len(&self) -> usize {
+        layouts::WORD_LEN
+    }
+
+    fn encode_stat(&self, sys: Sys, stat: &Statx, out: &mut StatBytes) -> Result<usize, Errno> {
+        layouts::encode_stat(sys, stat, out)
+    }
+
+    fn trampoline_address(&self) -> u64 {
+        trampoline::ADDRESS
+    }
+
+    fn trampoline_code(&self) -> &'static [u8] {
+        trampoline::CODE
+    }
+
+    fn trampoline_return(&self) -> u64 {
+        trampoline::RETURN
+    }
+
+    fn bootstrap_code(&self, layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) -> usize {
+        trampoline::bootstrap_code(layout, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frng_golden::{Golden, check};
+
+    /// What a real kernel did (`cross/golden arm`).
+    fn golden() -> Golden {
+        Golden::parse(include_str!("../golden/arm.ron")).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_kernels_headers() {
+        check::numbers(&ABI, &golden());
+    }
+
+    #[test]
+    fn registers_are_where_the_kernel_has_them() {
+        // glibc there is Thumb code.
+        const THUMB_SVC: &[u8] = &[0x00, 0xdf];
+        check::registers_of_call_by(&ABI, &golden(), THUMB_SVC);
+    }
+
+    #[test]
+    fn a_captured_statx_becomes_the_captured_structures() {
+        check::layouts(&ABI, &golden());
+    }
+}

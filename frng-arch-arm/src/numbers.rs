@@ -1,0 +1,217 @@
+//! Numbers: `arch/arm/tools/syscall.tbl` without what only the old ABI (OABI) has. Under a 64-bit kernel they are the same
+//! (`arch/arm64/include/asm/unistd32.h`).
+
+use frng_core::call::Sys;
+use syscalls::arm::Sysno;
+
+/// `AUDIT_ARCH_ARM`: `EM_ARM`, little endian.
+pub const AUDIT_ARCH: u32 = 0x4000_0028;
+
+// Newer than the crate's table: Linux 6.13.
+const SETXATTRAT: u32 = 463;
+const GETXATTRAT: u32 = 464;
+const LISTXATTRAT: u32 = 465;
+const REMOVEXATTRAT: u32 = 466;
+
+/// Number and call. Where a call has a form with 16-bit and one with 32-bit ids, the kernel's name of the latter ends
+/// with 32; here the former's ends with 16.
+pub const TABLE: &[(u32, Sys)] = &[
+    // Ownership
+    (Sysno::chown32 as u32, Sys::Chown),
+    (Sysno::lchown32 as u32, Sys::Lchown),
+    (Sysno::fchown32 as u32, Sys::Fchown),
+    (Sysno::fchownat as u32, Sys::Fchownat),
+    (Sysno::chown as u32, Sys::Chown16),
+    (Sysno::lchown as u32, Sys::Lchown16),
+    (Sysno::fchown as u32, Sys::Fchown16),
+    // Mode
+    (Sysno::chmod as u32, Sys::Chmod),
+    (Sysno::fchmod as u32, Sys::Fchmod),
+    (Sysno::fchmodat as u32, Sys::Fchmodat),
+    (Sysno::fchmodat2 as u32, Sys::Fchmodat2),
+    (Sysno::umask as u32, Sys::Umask),
+    // Questions
+    (Sysno::stat as u32, Sys::Stat),
+    (Sysno::lstat as u32, Sys::Lstat),
+    (Sysno::fstat as u32, Sys::Fstat),
+    (Sysno::stat64 as u32, Sys::Stat64),
+    (Sysno::lstat64 as u32, Sys::Lstat64),
+    (Sysno::fstat64 as u32, Sys::Fstat64),
+    (Sysno::fstatat64 as u32, Sys::Fstatat64),
+    (Sysno::statx as u32, Sys::Statx),
+    (Sysno::getdents as u32, Sys::Getdents),
+    (Sysno::getdents64 as u32, Sys::Getdents64),
+    // Devices
+    (Sysno::mknod as u32, Sys::Mknod),
+    (Sysno::mknodat as u32, Sys::Mknodat),
+    (Sysno::truncate as u32, Sys::Truncate),
+    (Sysno::truncate64 as u32, Sys::Truncate64),
+    // Creation
+    (Sysno::open as u32, Sys::Open),
+    (Sysno::openat as u32, Sys::Openat),
+    (Sysno::openat2 as u32, Sys::Openat2),
+    (Sysno::creat as u32, Sys::Creat),
+    (Sysno::mkdir as u32, Sys::Mkdir),
+    (Sysno::mkdirat as u32, Sys::Mkdirat),
+    (Sysno::symlink as u32, Sys::Symlink),
+    (Sysno::symlinkat as u32, Sys::Symlinkat),
+    (Sysno::link as u32, Sys::Link),
+    (Sysno::linkat as u32, Sys::Linkat),
+    (Sysno::bind as u32, Sys::Bind),
+    // Lifetime
+    (Sysno::unlink as u32, Sys::Unlink),
+    (Sysno::unlinkat as u32, Sys::Unlinkat),
+    (Sysno::rmdir as u32, Sys::Rmdir),
+    (Sysno::rename as u32, Sys::Rename),
+    (Sysno::renameat as u32, Sys::Renameat),
+    (Sysno::renameat2 as u32, Sys::Renameat2),
+    // Access
+    (Sysno::access as u32, Sys::Access),
+    (Sysno::faccessat as u32, Sys::Faccessat),
+    (Sysno::faccessat2 as u32, Sys::Faccessat2),
+    // Times
+    (Sysno::utimes as u32, Sys::Utimes),
+    (Sysno::futimesat as u32, Sys::Futimesat),
+    (Sysno::utimensat as u32, Sys::Utimensat),
+    (Sysno::utimensat_time64 as u32, Sys::UtimensatTime64),
+    // Extended attributes
+    (Sysno::setxattr as u32, Sys::Setxattr),
+    (Sysno::lsetxattr as u32, Sys::Lsetxattr),
+    (Sysno::fsetxattr as u32, Sys::Fsetxattr),
+    (SETXATTRAT, Sys::Setxattrat),
+    (Sysno::getxattr as u32, Sys::Getxattr),
+    (Sysno::lgetxattr as u32, Sys::Lgetxattr),
+    (Sysno::fgetxattr as u32, Sys::Fgetxattr),
+    (GETXATTRAT, Sys::Getxattrat),
+    (Sysno::listxattr as u32, Sys::Listxattr),
+    (Sysno::llistxattr as u32, Sys::Llistxattr),
+    (Sysno::flistxattr as u32, Sys::Flistxattr),
+    (LISTXATTRAT, Sys::Listxattrat),
+    (Sysno::removexattr as u32, Sys::Removexattr),
+    (Sysno::lremovexattr as u32, Sys::Lremovexattr),
+    (Sysno::fremovexattr as u32, Sys::Fremovexattr),
+    (REMOVEXATTRAT, Sys::Removexattrat),
+    // Identity
+    (Sysno::getuid32 as u32, Sys::Getuid),
+    (Sysno::geteuid32 as u32, Sys::Geteuid),
+    (Sysno::getgid32 as u32, Sys::Getgid),
+    (Sysno::getegid32 as u32, Sys::Getegid),
+    (Sysno::getresuid32 as u32, Sys::Getresuid),
+    (Sysno::getresgid32 as u32, Sys::Getresgid),
+    (Sysno::setuid32 as u32, Sys::Setuid),
+    (Sysno::setgid32 as u32, Sys::Setgid),
+    (Sysno::setreuid32 as u32, Sys::Setreuid),
+    (Sysno::setregid32 as u32, Sys::Setregid),
+    (Sysno::setresuid32 as u32, Sys::Setresuid),
+    (Sysno::setresgid32 as u32, Sys::Setresgid),
+    (Sysno::setfsuid32 as u32, Sys::Setfsuid),
+    (Sysno::setfsgid32 as u32, Sys::Setfsgid),
+    (Sysno::getgroups32 as u32, Sys::Getgroups),
+    (Sysno::setgroups32 as u32, Sys::Setgroups),
+    (Sysno::getuid as u32, Sys::Getuid16),
+    (Sysno::geteuid as u32, Sys::Geteuid16),
+    (Sysno::getgid as u32, Sys::Getgid16),
+    (Sysno::getegid as u32, Sys::Getegid16),
+    (Sysno::getresuid as u32, Sys::Getresuid16),
+    (Sysno::getresgid as u32, Sys::Getresgid16),
+    (Sysno::setuid as u32, Sys::Setuid16),
+    (Sysno::setgid as u32, Sys::Setgid16),
+    (Sysno::setreuid as u32, Sys::Setreuid16),
+    (Sysno::setregid as u32, Sys::Setregid16),
+    (Sysno::setresuid as u32, Sys::Setresuid16),
+    (Sysno::setresgid as u32, Sys::Setresgid16),
+    (Sysno::setfsuid as u32, Sys::Setfsuid16),
+    (Sysno::setfsgid as u32, Sys::Setfsgid16),
+    (Sysno::getgroups as u32, Sys::Getgroups16),
+    (Sysno::setgroups as u32, Sys::Setgroups16),
+    // Capabilities
+    (Sysno::capget as u32, Sys::Capget),
+    (Sysno::capset as u32, Sys::Capset),
+    (Sysno::prctl as u32, Sys::Prctl),
+    // Other rights of root
+    (Sysno::sethostname as u32, Sys::Sethostname),
+    (Sysno::setdomainname as u32, Sys::Setdomainname),
+    (Sysno::settimeofday as u32, Sys::Settimeofday),
+    (Sysno::clock_settime as u32, Sys::ClockSettime),
+    (Sysno::clock_settime64 as u32, Sys::ClockSettime64),
+    (Sysno::adjtimex as u32, Sys::Adjtimex),
+    (Sysno::clock_adjtime as u32, Sys::ClockAdjtime),
+    (Sysno::clock_adjtime64 as u32, Sys::ClockAdjtime64),
+    (Sysno::mlock as u32, Sys::Mlock),
+    (Sysno::mlock2 as u32, Sys::Mlock2),
+    (Sysno::mlockall as u32, Sys::Mlockall),
+    (Sysno::setrlimit as u32, Sys::Setrlimit),
+    (Sysno::prlimit64 as u32, Sys::Prlimit64),
+    (Sysno::ioctl as u32, Sys::Ioctl),
+    // Scheduling
+    (Sysno::nice as u32, Sys::Nice),
+    (Sysno::setpriority as u32, Sys::Setpriority),
+    (Sysno::getpriority as u32, Sys::Getpriority),
+    (Sysno::sched_setscheduler as u32, Sys::SchedSetscheduler),
+    (Sysno::sched_getscheduler as u32, Sys::SchedGetscheduler),
+    (Sysno::sched_setparam as u32, Sys::SchedSetparam),
+    (Sysno::sched_getparam as u32, Sys::SchedGetparam),
+    (Sysno::sched_setattr as u32, Sys::SchedSetattr),
+    (Sysno::sched_getattr as u32, Sys::SchedGetattr),
+    (Sysno::ioprio_set as u32, Sys::IoprioSet),
+    (Sysno::ioprio_get as u32, Sys::IoprioGet),
+    // Namespaces
+    (Sysno::unshare as u32, Sys::Unshare),
+    (Sysno::setns as u32, Sys::Setns),
+    (Sysno::chroot as u32, Sys::Chroot),
+    // What would go around us
+    (Sysno::seccomp as u32, Sys::Seccomp),
+    (Sysno::io_uring_setup as u32, Sys::IoUringSetup),
+    (Sysno::io_uring_enter as u32, Sys::IoUringEnter),
+    (Sysno::io_uring_register as u32, Sys::IoUringRegister),
+    // New threads and processes
+    (Sysno::clone as u32, Sys::Clone),
+    (Sysno::clone3 as u32, Sys::Clone3),
+    // Issued by the policy itself
+    (Sysno::close as u32, Sys::Close),
+    (Sysno::fcntl as u32, Sys::Fcntl),
+    (Sysno::gettid as u32, Sys::Gettid),
+    (Sysno::msync as u32, Sys::Msync),
+    (Sysno::readlinkat as u32, Sys::Readlinkat),
+    (Sysno::execve as u32, Sys::Execve),
+    (Sysno::execveat as u32, Sys::Execveat),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frng_core::call::table::ROWS;
+    use std::format;
+
+    /// Calls that only 64-bit ABIs have, and those of the old ABI.
+    const LACKING: &[Sys] = &[
+        Sys::Newfstatat,
+        Sys::Mmap,
+        Sys::Oldstat,
+        Sys::Oldlstat,
+        Sys::Oldfstat,
+        Sys::Socketcall,
+        Sys::Utime,
+        Sys::Stime,
+    ];
+
+    #[test]
+    fn every_call_has_one_number_but_for_those_of_other_abis() {
+        for row in ROWS {
+            let expected = usize::from(!LACKING.contains(&row.sys));
+            assert_eq!(TABLE.iter().filter(|(_, sys)| *sys == row.sys).count(), expected, "{:?}", row.sys);
+        }
+    }
+
+    #[test]
+    fn every_number_has_one_call_and_its_name() {
+        for (number, sys) in TABLE {
+            assert_eq!(TABLE.iter().filter(|(other, _)| other == number).count(), 1, "{number}");
+            let Some(known) = Sysno::new(*number as usize) else { continue };
+            let (name, narrow) = (sys.row().name, format!("{sys:?}").ends_with("16"));
+            let has_narrow = ROWS.iter().filter(|row| row.name == name).count() == 2;
+            let expected = if has_narrow && !narrow { format!("{name}32") } else { name.into() };
+            assert_eq!(known.name(), expected);
+        }
+    }
+}
