@@ -31,6 +31,7 @@ fn wrong_usage_is_told_in_one_line() {
     scratch.run(&["frng", "-b", "/proc", "true"]).failed(&["-b needs --root"]);
     scratch.run(&["frng", "--root", "/nothing", "true"]).failed(&["cannot enter /nothing: No such file"]);
     scratch.run(&["frng", "--root", "/", "-b", "/nothing:/tmp", "true"]).failed(&["cannot show /nothing at /tmp: "]);
+    scratch.run(&["frng", "--nothing", "true"]).failed(&["unknown option --nothing"]);
     scratch.run(&["frng", "-x", "true"]).failed(&["unknown option -x"]);
     scratch.run(&["frng", "-p"]).failed(&["-p needs an argument"]);
     scratch.run(&["frng", "--log"]).failed(&["--log needs an argument"]);
