@@ -90,6 +90,8 @@ fn start(who: usize, steps: &[Step]) -> std::io::Result<Player> {
         // Else nobody would notice that this end is closed.
         let _ = quiet!(close(turn.as_raw_fd()));
         must!(chdir(&*top));
+        // Whoever has started this may be in any.
+        must!(setgroups(0, crate::sys::NULL));
         take_turns(who, steps, &turns, &report);
     };
     let pid = stage::fork(scene).map_err(std::io::Error::from_raw_os_error)?;

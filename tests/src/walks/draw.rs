@@ -62,16 +62,16 @@ const CAPABILITIES: &[u32] = &[0, 1, 2, 3, 4, 6, 7, 21, 27];
 
 /// The calls of a walk.
 pub fn steps(seed: u64) -> Vec<Step> {
-    let mut random = Random::new(seed);
+    let mut random = Drawer { random: Random::new(seed), made: Vec::new() };
     let len = 5 + random.below(56);
     // Some trees are made before anybody gives up anything.
-    let planted = random.below(1 + len / 3);
+    let planted = 1 + random.below(1 + len / 3);
     let mut steps = Vec::with_capacity(len);
     while steps.len() < len {
         let who = random.below(PROCESSES);
         if steps.len() < planted {
             steps.push((who, plant(&mut random)));
-        } else if random.once_in(9) {
+        } else if random.once_in(7) {
             for act in identity(&mut random) {
                 steps.push((who, act));
             }
@@ -83,36 +83,74 @@ pub fn steps(seed: u64) -> Vec<Step> {
     steps
 }
 
-fn path(random: &mut Random) -> &'static str {
-    random.one_of(PATHS)
+/// Draws, and knows what is probably there by now.
+struct Drawer {
+    random: Random,
+    made: Vec<&'static str>,
 }
 
-fn slot(random: &mut Random) -> i32 {
+impl std::ops::Deref for Drawer {
+    type Target = Random;
+
+    fn deref(&self) -> &Random {
+        &self.random
+    }
+}
+
+impl std::ops::DerefMut for Drawer {
+    fn deref_mut(&mut self) -> &mut Random {
+        &mut self.random
+    }
+}
+
+/// A path for a new name, in a directory that may be there.
+fn new(random: &mut Drawer) -> &'static str {
+    let path = random.one_of(PATHS);
+    let parent = path.trim_end_matches('/').rsplit_once('/').map(|(parent, _)| parent);
+    if parent.is_none_or(|parent| random.made.contains(&parent)) || random.once_in(8) {
+        if !random.made.contains(&path) {
+            random.made.push(path);
+        }
+        return path;
+    }
+    random.one_of(&["a", "b", "c", "d"])
+}
+
+/// A path, mostly one of what was made.
+fn path(random: &mut Drawer) -> &'static str {
+    if random.made.is_empty() || random.once_in(4) {
+        return random.one_of(PATHS);
+    }
+    let index = random.random.below(random.made.len());
+    random.made[index]
+}
+
+fn slot(random: &mut Drawer) -> i32 {
     random.below(super::SLOTS) as i32
 }
 
 /// Mostly the working directory.
-fn at(random: &mut Random) -> i32 {
-    if random.once_in(5) { slot(random) } else { -1 }
+fn at(random: &mut Drawer) -> i32 {
+    if random.once_in(12) { slot(random) } else { -1 }
 }
 
-fn mode(random: &mut Random) -> u32 {
+fn mode(random: &mut Drawer) -> u32 {
     if random.once_in(4) { random.below(0o10000) as u32 } else { random.one_of(MODES) }
 }
 
-fn id(random: &mut Random) -> i32 {
+fn id(random: &mut Drawer) -> i32 {
     random.one_of(IDS)
 }
 
-fn flag(random: &mut Random, flag: i32) -> i32 {
+fn flag(random: &mut Drawer, flag: i32) -> i32 {
     if random.once_in(3) { flag } else { 0 }
 }
 
-fn acl(random: &mut Random) -> u32 {
+fn acl(random: &mut Drawer) -> u32 {
     random.below(0o1000000) as u32
 }
 
-fn capabilities(random: &mut Random) -> u32 {
+fn capabilities(random: &mut Drawer) -> u32 {
     let all = CAPABILITIES.iter().fold(0, |set, cap| set | 1 << cap);
     match random.below(4) {
         0 => 0,
@@ -123,18 +161,18 @@ fn capabilities(random: &mut Random) -> u32 {
 }
 
 /// What makes a tree for the others.
-fn plant(random: &mut Random) -> Act {
+fn plant(random: &mut Drawer) -> Act {
     match random.below(10) {
-        0..=3 => Act::Mkdir(-1, path(random), mode(random)),
-        4..=5 => Act::Open(slot(random), -1, path(random), (O_CREAT | O_RDWR) as u32, mode(random)),
-        6 => Act::Symlink(random.one_of(TARGETS), -1, path(random)),
+        0..=3 => Act::Mkdir(-1, new(random), mode(random)),
+        4..=5 => Act::Open(slot(random), -1, new(random), (O_CREAT | O_RDWR) as u32, mode(random)),
+        6 => Act::Symlink(random.one_of(TARGETS), -1, new(random)),
         7..=8 => Act::Chown(-1, path(random), id(random), id(random), AT_SYMLINK_NOFOLLOW),
         _ => Act::Chmod(-1, path(random), mode(random)),
     }
 }
 
 /// A change of the user, as programs do it or in part.
-fn identity(random: &mut Random) -> Vec<Act> {
+fn identity(random: &mut Drawer) -> Vec<Act> {
     let user = random.one_of(&[1000, 1000, 1001, 2000]);
     match random.below(12) {
         0..=3 => vec![
@@ -156,22 +194,26 @@ fn identity(random: &mut Random) -> Vec<Act> {
     }
 }
 
-fn any(r: &mut Random) -> Act {
+fn any(r: &mut Drawer) -> Act {
     match r.below(58) {
-        0..=2 => Act::Mkdir(at(r), path(r), mode(r)),
+        0..=2 => Act::Mkdir(at(r), new(r), mode(r)),
         3..=4 => {
             let kind = r.one_of(&[S_IFREG, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK, 0]);
-            Act::Mknod(at(r), path(r), kind | mode(r), r.below(3) as i32)
+            Act::Mknod(at(r), new(r), kind | mode(r), r.below(3) as i32)
         }
-        5..=6 => Act::Symlink(r.one_of(TARGETS), at(r), path(r)),
-        7..=8 => Act::Link(at(r), path(r), at(r), path(r), flag(r, AT_SYMLINK_FOLLOW)),
-        9 => Act::LinkSlot(slot(r), at(r), path(r)),
+        5..=6 => Act::Symlink(r.one_of(TARGETS), at(r), new(r)),
+        7..=8 => Act::Link(at(r), path(r), at(r), new(r), flag(r, AT_SYMLINK_FOLLOW)),
+        9 => Act::LinkSlot(slot(r), at(r), new(r)),
         10..=12 => Act::Unlink(at(r), path(r), flag(r, AT_REMOVEDIR)),
         13..=16 => {
             let flags = r.one_of(&[0, 0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_EXCHANGE]);
-            Act::Rename(at(r), path(r), at(r), path(r), flags)
+            Act::Rename(at(r), path(r), at(r), if r.once_in(2) { new(r) } else { path(r) }, flags)
         }
-        17..=22 => Act::Open(slot(r), at(r), path(r), r.one_of(FLAGS) as u32, mode(r)),
+        17..=22 => {
+            let flags = r.one_of(FLAGS);
+            let path = if flags & O_CREAT != 0 { new(r) } else { path(r) };
+            Act::Open(slot(r), at(r), path, flags as u32, mode(r))
+        }
         23 => Act::Reopen(slot(r), slot(r), r.one_of(&[O_RDONLY, O_WRONLY, O_RDWR, O_PATH]) as u32),
         24 => Act::Close(slot(r)),
         25..=26 => Act::Chmod(at(r), path(r), mode(r)),
