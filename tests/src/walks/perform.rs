@@ -140,7 +140,9 @@ impl Actor {
                 let flags = if nofollow == 0 { 0 } else { AT_SYMLINK_NOFOLLOW };
                 stat(self.at(at), &text(path), flags)
             }
-            Act::Fstat(slot) => told(&[seen::by_fstat(self.fd(slot)), seen::by_statx(self.fd(slot), c"", AT_EMPTY_PATH)]),
+            Act::Fstat(slot) => {
+                told(&[seen::by_fstat(self.fd(slot)), seen::by_statx(self.fd(slot), c"", AT_EMPTY_PATH)])
+            }
             Act::Readlink(at, path) => {
                 let mut target = [0u8; 256];
                 content(quiet!(readlinkat(self.at(at), &*text(path), &mut target, 256)), &target)
