@@ -17,6 +17,7 @@ cases![
     a_directory_into_itself_is_told_before_the_directories,
     a_descriptor_for_its_path_is_told_before_the_owner,
     times_that_are_left_alone_are_left_alone_anywhere,
+    truncate_clears_suid,
 ];
 
 fn of_seeds(first: u64, count: u64) {
@@ -153,5 +154,20 @@ fn times_that_are_left_alone_are_left_alone_anywhere() {
         (1, Utimens(-1, "c/d", 2, 0)),
         (1, Utimens(-1, "c/d", 5, 0)),
         (1, Utimens(-1, "c/d", 1, 0)),
+    ]);
+}
+
+fn truncate_clears_suid() {
+    play(&[
+        (0, Umask(0)),
+        (0, Open(0, -1, "a", 0o102, 0o666)),
+        (0, Open(0, -1, "b", 0o102, 0o666)),
+        (0, Chmod(-1, "a", 0o6777)),
+        (0, Chmod(-1, "b", 0o6767)),
+        (1, Truncate("a", 3)),
+        (1, Stat(-1, "a", 0)),
+        (1, Setresuid(1000, 1000, 1000)),
+        (1, Truncate("a", 3)),
+        (1, Truncate("b", 0)),
     ]);
 }
