@@ -13,11 +13,14 @@ trap 'rm -rf "$scratch"' EXIT
 chmod 755 "$scratch"
 mkdir -m 700 "$scratch/work" && chown "$user:$user" "$scratch/work"
 
+# PROFILE=dev builds faster, and runs slower.
+profile=${PROFILE:-release}
+built=${CARGO_TARGET_DIR:-$top/target}/${profile/#dev/debug}
+
 build() {
-  (cd "$top" && cargo build -q --release -p frng-cli)
-  local target=${CARGO_TARGET_DIR:-$top/target}
+  (cd "$top" && cargo build -q --profile "$profile" -p frng-cli)
   mkdir "$scratch/bin"
-  cp "$target/release/frng" "$target/release/frng-state" "$scratch/bin/"
+  cp "$built/frng" "$built/frng-state" "$scratch/bin/"
   [ -z "${ENGINE:-}" ] && return
   # What a check calls frng is then frng with that engine, in what it starts as well.
   mv "$scratch/bin/frng" "$scratch/bin/frng-itself"

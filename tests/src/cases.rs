@@ -27,6 +27,7 @@ pub mod root_exec;
 pub mod roots;
 pub mod scheduling;
 pub mod times;
+pub mod walks;
 pub mod xattr;
 pub mod xattr_acl;
 
@@ -99,6 +100,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         narrow::CASES,
         int80::CASES,
         mixed::CASES,
+        walks::CASES,
         frng_only::CASES,
     ]
     .into_iter()

@@ -5,6 +5,7 @@
 //!   the libc prefers.
 //! * [`seen`] shows an inode through every stat variant at once.
 //! * [`stage`] sets a scene: files, child processes, other users, threads.
+//! * [`walks`] draws random sequences of calls of several processes, and [`mazes`] random paths.
 //! * [`roles`] are the second halves of cases that exec a copy of themselves.
 //!
 //! The harness (`tests/conformance/`) runs each case natively as root and under each engine as an
@@ -14,6 +15,8 @@
 pub mod sys;
 pub mod cases;
 pub mod mazes;
+pub mod random;
 pub mod roles;
 pub mod seen;
 pub mod stage;
+pub mod walks;

@@ -7,53 +7,32 @@ use libc::{
     AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_PATH, O_RDONLY, O_WRONLY,
 };
 
+use crate::random::Random;
 use crate::seen;
 use crate::stage::{in_child, open_dir};
 use crate::sys::{self, errno};
 
-/// Numbers that look random (xorshift64*).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+/// A path of some components, most of which exist somewhere.
+fn path(random: &mut Random) -> CString {
+    let mut text = Vec::new();
+    if random.once_in(2) {
+        text.push(b'/');
     }
-
-    /// Below `end`.
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
-    /// Once in `times`.
-    fn once_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-
-    /// A path of some components, most of which exist somewhere.
-    fn path(&mut self) -> CString {
-        let mut text = Vec::new();
-        if self.once_in(2) {
-            text.push(b'/');
+    for index in 0..=random.below(6) {
+        if index > 0 {
+            text.extend(std::iter::repeat_n(b'/', if random.once_in(9) { 2 } else { 1 }));
         }
-        for index in 0..=self.below(6) {
-            if index > 0 {
-                text.extend(std::iter::repeat_n(b'/', if self.once_in(9) { 2 } else { 1 }));
-            }
-            match self.below(16) {
-                0..=2 => text.extend(b".."),
-                3 => text.push(b'.'),
-                4 if self.once_in(8) => text.extend([b'n'; 300]),
-                _ => text.push(b'a' + self.below(NAMES) as u8),
-            }
+        match random.below(16) {
+            0..=2 => text.extend(b".."),
+            3 => text.push(b'.'),
+            4 if random.once_in(8) => text.extend([b'n'; 300]),
+            _ => text.push(b'a' + random.below(NAMES) as u8),
         }
-        if self.once_in(6) {
-            text.push(b'/');
-        }
-        CString::new(text).unwrap_or_default()
     }
+    if random.once_in(6) {
+        text.push(b'/');
+    }
+    CString::new(text).unwrap_or_default()
 }
 
 /// Names are single letters, so that most paths meet something.
@@ -84,7 +63,7 @@ fn plant(random: &mut Random, into: &CStr) -> Option<()> {
                 quiet!(openat(AT_FDCWD, &*name, O_CREAT | O_EXCL | O_WRONLY, 0o644)).and_then(|fd| quiet!(close(fd)))
             }
             _ => {
-                let target = random.path();
+                let target = path(random);
                 quiet!(symlinkat(&*target, AT_FDCWD, &*name))
             }
         };
@@ -168,7 +147,7 @@ fn look(random: &mut Random, directories: &[i32], path: &CStr) -> String {
 /// Makes a tree by this seed in a new directory of this name, and looks `count` paths up.
 pub fn play(seed: u64, into: &CStr, count: usize) {
     in_child(|| {
-        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let mut random = Random::new(seed);
         if plant(&mut random, into).is_none() {
             return;
         }
@@ -176,7 +155,7 @@ pub fn play(seed: u64, into: &CStr, count: usize) {
         must!(chroot(c"r"));
         must!(chdir(c"/"));
         for index in 0..count {
-            let path = random.path();
+            let path = path(&mut random);
             let what = look(&mut random, &directories, &path);
             println!("{seed}.{index} {} {what}", path.to_string_lossy());
         }

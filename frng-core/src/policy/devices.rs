@@ -1,12 +1,12 @@
 //! mknod(2). A character or block device is an empty regular file on disk; FIFOs and sockets are real ones, anybody
 //! may make them.
 
-use super::{Answer, Outcome, Tracee};
-use super::{creation, parent, view};
+use super::{Answer, Outcome, Tracee, TraceeExt};
+use super::{creation, ownership, parent, view};
 use crate::call::{Arg, Call};
-use crate::creds::CAP_MKNOD;
+use crate::creds::{CAP_FSETID, CAP_MKNOD};
 use crate::errno::Errno;
-use crate::lie::LieTable;
+use crate::lie::{Lie, LieTable};
 use crate::stat::{S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK};
 
 /// mknod and mknodat. `fs/namei.c: do_mknodat, vfs_mknod`.
@@ -42,13 +42,25 @@ pub async fn mknod<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     creation::make(tracee, &changed, file, &parent, mode, rdev).await
 }
 
-/// truncate and truncate64. The file that stands in for a device must not be changed. `fs/open.c: vfs_truncate`.
+/// truncate and truncate64. The file that stands in for a device must not be changed, and set-ID bits go. `fs/open.c:
+/// vfs_truncate, do_truncate`.
 pub async fn truncate<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
-    if tracee.lies().kinds().nodes == 0 {
+    let keeps_bits = tracee.creds().has(CAP_FSETID);
+    let kinds = tracee.lies().kinds();
+    if kinds.all == 0 || keeps_bits && kinds.nodes == 0 {
         return Ok(Answer::Pass);
     }
-    match tracee.stat(call.file()).await {
-        Ok(real) if real.file_type() == S_IFREG && view::seen(tracee, &real).is_node() => Err(Errno::EINVAL),
-        _ => Ok(Answer::Pass),
+    let Ok(real) = tracee.stat(call.file()).await else { return Ok(Answer::Pass) };
+    let seen = view::seen(tracee, &real);
+    if real.file_type() == S_IFREG && seen.is_node() {
+        return Err(Errno::EINVAL);
     }
+    if keeps_bits || ownership::lost_bits(tracee, &seen) == 0 {
+        return Ok(Answer::Pass);
+    }
+    let result = tracee.run(call).await?;
+    let now = view::seen(tracee, &real);
+    let mode = now.mode & !ownership::lost_bits(tracee, &now);
+    view::show(tracee, &real, &now, Lie { mode, ..now })?;
+    Ok(Answer::Value(result))
 }

@@ -22,6 +22,10 @@ pub async fn chmod<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     }
     let seen = view::seen(tracee, &real);
     if !view::is_owner_or_capable(tracee, &seen) {
+        let by_descriptor = call.row().args.contains(&Arg::Fd);
+        if by_descriptor && tracee.descriptor_flags(file.dirfd).await? & libc::O_PATH as u32 != 0 {
+            return Err(Errno::EBADF);
+        }
         return Err(Errno::EPERM);
     }
     let mode = |seen: &Lie| {

@@ -82,7 +82,7 @@ fn changed<T: Tracee>(
 
 /// The set-ID bits that any chown, even of -1 and -1, takes from what is no directory; root's too.
 /// `fs/attr.c: setattr_should_drop_sgid`.
-fn lost_bits<T: Tracee>(tracee: &T, before: &Lie) -> u32 {
+pub(super) fn lost_bits<T: Tracee>(tracee: &T, before: &Lie) -> u32 {
     if before.mode & S_IFMT == S_IFDIR {
         return 0;
     }

@@ -6,7 +6,7 @@
 
 use super::permission::{self, EXECUTE, READ, Subject, WRITE};
 use super::walk::{Found, Walked, walk};
-use super::{Last, Tracee, creation, view};
+use super::{Last, PATH_MAX, Tracee, TraceeExt, creation, times, view};
 use crate::call::table::TMPFILE;
 use crate::call::{Arg, Call, FileRef, Sys};
 use crate::creds::{CAP_DAC_OVERRIDE, CAP_FOWNER, Creds};
@@ -53,11 +53,15 @@ struct Checker<'a, T> {
 impl<T: Tracee> Checker<'_, T> {
     async fn check(&self, call: &Call) -> Result<(), Errno> {
         match call.sys {
-            Sys::Mkdir | Sys::Mkdirat | Sys::Mknod | Sys::Mknodat | Sys::Symlink | Sys::Symlinkat => {
-                self.create(call.file()).await
-            }
+            Sys::Mkdir | Sys::Mkdirat => self.create(call.file(), true).await,
+            Sys::Mknod | Sys::Mknodat | Sys::Symlink | Sys::Symlinkat => self.create(call.file(), false).await,
             Sys::Unlink | Sys::Unlinkat | Sys::Rmdir => {
                 let walked = self.walk(call.file(), Last::Name).await?;
+                let directory = call.sys == Sys::Rmdir || call.int(Arg::Flags) as i32 & libc::AT_REMOVEDIR != 0;
+                if !directory && self.ends_with_slash(call.file()) {
+                    // ENOENT, EISDIR, ENOTDIR.
+                    return Ok(());
+                }
                 walked.map_or(Ok(()), |walked| self.may_delete(&walked))
             }
             Sys::Rename | Sys::Renameat | Sys::Renameat2 => self.rename(call).await,
@@ -90,12 +94,20 @@ impl<T: Tracee> Checker<'_, T> {
             Sys::Bind | Sys::Connect => self.socket(call).await,
             Sys::Sendto | Sys::Sendmsg | Sys::Socketcall | Sys::Getcwd => Ok(()),
             Sys::Truncate | Sys::Truncate64 => {
+                // The sign is in the upper half of an argument in two words. `do_sys_truncate`
+                let [_, one_word, second_of_two, ..] = call.args;
+                let upper = if call.sys == Sys::Truncate { one_word } else { second_of_two };
+                if upper >> (8 * self.tracee.abi().word_len() - 1) & 1 != 0 {
+                    // EINVAL.
+                    return Ok(());
+                }
                 let target = self.target(call.file(), Last::Target).await?;
                 match target.filter(|found| found.seen.mode & S_IFMT == S_IFREG) {
                     Some(found) => self.may(&found, WRITE),
                     None => Ok(()),
                 }
             }
+            _ if times::changes_nothing(self.tracee, call) => Ok(()),
             _ => self.walk(call.file(), Last::with_flags(call.file().flags)).await.map(drop),
         }
     }
@@ -118,9 +130,17 @@ impl<T: Tracee> Checker<'_, T> {
         self.may(directory, WRITE | EXECUTE)
     }
 
-    /// The new name of a call; one that is there already is the kernel's to refuse.
-    async fn create(&self, file: FileRef) -> Result<(), Errno> {
+    /// Whether a path claims to be that of a directory.
+    fn ends_with_slash(&self, file: FileRef) -> bool {
+        let mut buffer = [0; PATH_MAX];
+        self.tracee.read_cstr(file.path, &mut buffer).is_ok_and(|path| path.ends_with(b"/"))
+    }
+
+    /// The new name of a call; one that is there already is the kernel's to refuse, and so is one with a slash behind it that
+    /// is not to be a directory. `filename_create`.
+    async fn create(&self, file: FileRef, directory: bool) -> Result<(), Errno> {
         match self.walk(file, Last::Name).await? {
+            _ if !directory && self.ends_with_slash(file) => Ok(()),
             Some(Walked { directory: Some(directory), target: None }) => self.may_create(&directory),
             _ => Ok(()),
         }
@@ -136,20 +156,83 @@ impl<T: Tracee> Checker<'_, T> {
         if is_sticky && !owns_one && !self.creds.has(CAP_FOWNER) { Err(Errno::EPERM) } else { Ok(()) }
     }
 
-    /// `vfs_rename`.
+    /// `do_renameat2`.
     async fn rename(&self, call: &Call) -> Result<(), Errno> {
-        let from = self.walk(call.file(), Last::Name).await?;
-        let to = self.walk(call.destination(), Last::Name).await?;
-        let (Some(from), Some(to)) = (from, to) else { return Ok(()) };
+        const EXCHANGE: u32 = libc::RENAME_EXCHANGE;
+        const NOREPLACE: u32 = libc::RENAME_NOREPLACE;
+        let has = |flag: u32| call.int(Arg::Flags) & flag != 0;
+        // What is wrong with the first path is told before the second one is looked at.
+        let Some(from) = self.walk(call.file(), Last::Name).await? else { return Ok(()) };
+        let Some(to) = self.walk(call.destination(), Last::Name).await? else { return Ok(()) };
+        let Some(source) = from.target else { return Ok(()) };
+        if has(NOREPLACE) && to.target.is_some() || has(EXCHANGE) && to.target.is_none() {
+            // EEXIST, ENOENT.
+            return Ok(());
+        }
+        let of_other_kind = if has(EXCHANGE) { to.target.unwrap_or(source) } else { source };
+        if !source.is_directory() && self.ends_with_slash(call.file())
+            || !of_other_kind.is_directory() && self.ends_with_slash(call.destination())
+        {
+            // ENOTDIR.
+            return Ok(());
+        }
+        let refused = self.may_rename(&from, &to, has(EXCHANGE));
+        if refused.is_err() {
+            let into_itself = source.is_directory() && self.lies_below(call.destination(), &source).await;
+            let over = to.target.filter(Found::is_directory);
+            let over_its_own = match over {
+                Some(target) => self.lies_below(call.file(), &target).await,
+                None => false,
+            };
+            if into_itself || over_its_own {
+                // EINVAL, ENOTEMPTY.
+                return Ok(());
+            }
+        }
+        refused
+    }
+
+    /// Whether the directory that the last component of a path is a name in is this one, or lies below it.
+    async fn lies_below(&self, file: FileRef, above: &Found) -> bool {
+        const UP: &[u8] = b"/..";
+        let mut text = [0; PATH_MAX];
+        let Ok(path) = self.tracee.read_cstr(file.path, &mut text) else { return false };
+        let last = path.iter().rposition(|byte| *byte != b'/').unwrap_or(0);
+        let slash = path.get(..last).and_then(|path| path.iter().rposition(|byte| *byte == b'/'));
+        let mut len = slash.map_or(1, |slash| slash + 1);
+        if let (None, Some(first)) = (slash, text.first_mut()) {
+            *first = b'.';
+        }
+        let mut before = None;
+        loop {
+            let directory = text.get(..len).unwrap_or_default();
+            let Ok(real) = self.tracee.stat_name(file.dirfd, directory, 0).await else { return false };
+            let key = real.id().key();
+            if key == above.real.id().key() {
+                return true;
+            }
+            let Some(room) = text.get_mut(len..len + UP.len()) else { return false };
+            if before == Some(key) {
+                // The root.
+                return false;
+            }
+            room.copy_from_slice(UP);
+            len += UP.len();
+            before = Some(key);
+        }
+    }
+
+    /// `vfs_rename`.
+    fn may_rename(&self, from: &Walked, to: &Walked, exchange: bool) -> Result<(), Errno> {
         let (Some(from_directory), Some(source)) = (from.directory, from.target) else { return Ok(()) };
         let Some(to_directory) = to.directory else { return Ok(()) };
         if to.target.is_some_and(|target| target.is(&source)) {
             // Two names of one inode: nothing is done.
             return Ok(());
         }
-        self.may_delete(&from)?;
+        self.may_delete(from)?;
         match to.target {
-            Some(_) => self.may_delete(&to)?,
+            Some(_) => self.may_delete(to)?,
             None => self.may_create(&to_directory)?,
         }
         if from_directory.is(&to_directory) {
@@ -159,9 +242,8 @@ impl<T: Tracee> Checker<'_, T> {
         if source.is_directory() {
             self.may(&source, WRITE)?;
         }
-        const EXCHANGE: u32 = libc::RENAME_EXCHANGE;
         match to.target {
-            Some(target) if call.int(Arg::Flags) & EXCHANGE != 0 && target.is_directory() => self.may(&target, WRITE),
+            Some(target) if exchange && target.is_directory() => self.may(&target, WRITE),
             _ => Ok(()),
         }
     }
@@ -171,7 +253,7 @@ impl<T: Tracee> Checker<'_, T> {
         let Some(path) = creation::socket_path(self.tracee, call) else { return Ok(()) };
         let file = FileRef { dirfd: libc::AT_FDCWD, path, flags: 0 };
         if call.sys == Sys::Bind {
-            return self.create(file).await;
+            return self.create(file, false).await;
         }
         self.target(file, Last::Target).await?.map_or(Ok(()), |found| self.may(&found, WRITE))
     }
@@ -180,8 +262,18 @@ impl<T: Tracee> Checker<'_, T> {
     async fn link(&self, call: &Call) -> Result<(), Errno> {
         let follow = call.int(Arg::AtFlags) as i32 & libc::AT_SYMLINK_FOLLOW != 0;
         let source = self.target(call.file(), if follow { Last::Target } else { Last::Link }).await?;
+        let nofollow = if follow { 0 } else { libc::AT_SYMLINK_NOFOLLOW };
+        let flags = nofollow | call.int(Arg::AtFlags) as i32 & libc::AT_EMPTY_PATH;
+        if source.is_none() && self.tracee.stat(FileRef { flags, ..call.file() }).await.is_err() {
+            // What is wrong with the first path is told before the second one is looked at.
+            return Ok(());
+        }
         let destination = self.walk(call.destination(), Last::Name).await?;
         let Some(Walked { directory: Some(directory), target: None }) = destination else { return Ok(()) };
+        if self.ends_with_slash(call.destination()) {
+            // ENOENT.
+            return Ok(());
+        }
         if let Some(source) = source {
             self.may_link(&source)?;
         }
@@ -217,7 +309,13 @@ impl<T: Tracee> Checker<'_, T> {
         let has = |flag: i32| flags & flag as u64 != 0;
         let creates = has(libc::O_CREAT) && !has(libc::O_PATH);
         let never_follows = has(libc::O_NOFOLLOW) || creates && has(libc::O_EXCL);
-        let last = if never_follows { Last::Link } else { Last::Made };
+        let last = match (never_follows, creates) {
+            // EISDIR, and no link is followed before that.
+            (_, true) if self.ends_with_slash(file) => return self.walk(file, Last::Name).await.map(drop),
+            (true, _) => Last::Link,
+            (false, true) => Last::Made,
+            (false, false) => Last::Target,
+        };
         let Some(Walked { directory, target }) = self.walk(file, last).await? else { return Ok(()) };
         if has(libc::O_PATH) {
             return Ok(());
@@ -227,6 +325,10 @@ impl<T: Tracee> Checker<'_, T> {
         };
         if creates && has(libc::O_EXCL) || target.is_directory() && has(libc::O_CREAT) {
             // EEXIST, EISDIR.
+            return Ok(());
+        }
+        if has(libc::O_DIRECTORY) && !target.is_directory() {
+            // ENOTDIR.
             return Ok(());
         }
         if flags & TMPFILE != 0 {

@@ -61,6 +61,29 @@ pub async fn utimes<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     }
 }
 
+/// Whether a call is to change neither time, which the kernel is content with whatever the path.
+/// `fs/utimes.c: SYSCALL_DEFINE4(utimensat)`.
+pub(super) fn changes_nothing<T: Tracee>(tracee: &T, call: &Call) -> bool {
+    const OMIT: u64 = libc::UTIME_OMIT as u64;
+    matches!(call.sys, Sys::Utimensat | Sys::UtimensatTime64)
+        && nanoseconds(tracee, call).is_some_and(|both| both == (OMIT, OMIT))
+}
+
+/// The second words of both times of a call, if they can be read.
+fn nanoseconds<T: Tracee>(tracee: &T, call: &Call) -> Option<(u64, u64)> {
+    let from = call.addr(Arg::In);
+    let wide = call.sys == Sys::UtimensatTime64;
+    let len = if wide { TIMESPEC64_LEN } else { tracee.abi().timespec_len() };
+    let second = |from: TraceeAddr| {
+        let at = from.add(len / 2);
+        // Of `struct __kernel_timespec` a 32-bit program's nanoseconds have 32 bits (`kernel/time/time.c:
+        // get_timespec64`): in big-endian order the upper half comes first.
+        let padding = if wide && tracee.abi().word_len() == 4 && cfg!(target_endian = "big") { 4 } else { 0 };
+        tracee.read_word(at.add(padding))
+    };
+    Some((second(from).ok()?, second(from.add(len)).ok()?))
+}
+
 /// What the structure of a call wants; `None` if the kernel decides without a look at the file: nothing shall be changed,
 /// or the structure is wrong.
 fn wanted<T: Tracee>(tracee: &T, call: &Call) -> Option<Times> {
@@ -73,17 +96,7 @@ fn wanted<T: Tracee>(tracee: &T, call: &Call) -> Option<Times> {
     if call.sys == Sys::Utime {
         return Some(Times::Given);
     }
-    let wide = call.sys == Sys::UtimensatTime64;
-    let len = if wide { TIMESPEC64_LEN } else { tracee.abi().timespec_len() };
-    let second = |from: TraceeAddr| {
-        let at = from.add(len / 2);
-        // Of `struct __kernel_timespec` a 32-bit program's nanoseconds have 32 bits (`kernel/time/time.c:
-        // get_timespec64`): in big-endian order the upper half comes first.
-        let padding = if wide && tracee.abi().word_len() == 4 && cfg!(target_endian = "big") { 4 } else { 0 };
-        tracee.read_word(at.add(padding))
-    };
-    let atime = second(from).ok()?;
-    let mtime = second(from.add(len)).ok()?;
+    let (atime, mtime) = nanoseconds(tracee, call)?;
     match (call.sys, atime, mtime) {
         (Sys::Utimensat | Sys::UtimensatTime64, NOW, NOW) => Some(Times::Now),
         (Sys::Utimensat | Sys::UtimensatTime64, OMIT, OMIT) => None,

@@ -170,6 +170,8 @@ impl<T: Tracee> Walk<'_, T> {
             let directory = Some(self.at).filter(|_| is_name);
             let real = match self.stat(libc::AT_SYMLINK_NOFOLLOW).await {
                 Ok(real) => real,
+                // EISDIR.
+                Err(Errno::ENOENT) if is_last && has_slash && last == Last::Made => return Ok(None),
                 Err(Errno::ENOENT) if is_last => return Ok(Some(Walked { directory, target: None })),
                 Err(_) => return Ok(None),
             };
@@ -180,6 +182,10 @@ impl<T: Tracee> Walk<'_, T> {
             };
             if real.file_type() != S_IFLNK || is_kept {
                 self.at = Found::new(self.tracee, real);
+                if is_last && has_slash && last != Last::Name && !self.at.is_directory() {
+                    // ENOTDIR.
+                    return Ok(None);
+                }
                 if is_last {
                     return Ok(Some(Walked { directory, target: Some(self.at) }));
                 }

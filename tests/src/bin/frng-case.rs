@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use frng_tests::{cases, mazes, roles, stage};
+use frng_tests::{cases, mazes, roles, stage, walks};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
@@ -41,9 +41,46 @@ fn main() -> ExitCode {
             }
             _ => usage("usage: frng-case mazes FIRST-SEED TREES PATHS"),
         },
+        // So many random walks, one after another.
+        ["walks", first, count] => match (first.parse::<u64>(), count.parse::<u64>()) {
+            (Ok(first), Ok(count)) => {
+                stage::open_the_curtain();
+                for seed in first..first + count {
+                    println!("walk {seed}");
+                    walks::play(&walks::drawn(seed, None));
+                }
+                ExitCode::SUCCESS
+            }
+            _ => usage("usage: frng-case walks FIRST-SEED COUNT"),
+        },
+        // Some steps of one walk; how many it has; and the same as the source of a case.
+        ["walk", seed, steps] => match (seed.parse(), indices(steps)) {
+            (Ok(seed), Some(steps)) => {
+                stage::open_the_curtain();
+                walks::play(&walks::drawn(seed, Some(&steps)));
+                ExitCode::SUCCESS
+            }
+            _ => usage("usage: frng-case walk SEED STEP,STEP,..."),
+        },
+        ["walk-length", seed] if seed.parse::<u64>().is_ok() => {
+            println!("{}", walks::drawn(seed.parse().unwrap_or(0), None).len());
+            ExitCode::SUCCESS
+        }
+        ["walk-source", seed, steps] => match (seed.parse(), indices(steps)) {
+            (Ok(seed), Some(steps)) => {
+                print!("{}", walks::source(&walks::drawn(seed, Some(&steps))));
+                ExitCode::SUCCESS
+            }
+            _ => usage("usage: frng-case walk-source SEED STEP,STEP,..."),
+        },
         ["role", role, ..] => roles::play(role, &words[2..]),
         _ => usage("usage: frng-case list | run NAME"),
     }
+}
+
+/// Numbers with commas between them.
+fn indices(text: &str) -> Option<Vec<usize>> {
+    text.split(',').map(|index| index.parse().ok()).collect()
 }
 
 fn usage(message: &str) -> ExitCode {
