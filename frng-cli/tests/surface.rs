@@ -27,7 +27,10 @@ fn version_and_help_go_to_stdout() {
 #[test]
 fn wrong_usage_is_told_in_one_line() {
     let scratch = Scratch::new();
-    scratch.run(&["frng", "--nothing", "true"]).failed(&["unknown option --nothing"]);
+    scratch.run(&["frng", "--root"]).failed(&["--root needs an argument"]);
+    scratch.run(&["frng", "-b", "/proc", "true"]).failed(&["-b needs --root"]);
+    scratch.run(&["frng", "--root", "/nothing", "true"]).failed(&["cannot enter /nothing: No such file"]);
+    scratch.run(&["frng", "--root", "/", "-b", "/nothing:/tmp", "true"]).failed(&["cannot show /nothing at /tmp: "]);
     scratch.run(&["frng", "-x", "true"]).failed(&["unknown option -x"]);
     scratch.run(&["frng", "-p"]).failed(&["-p needs an argument"]);
     scratch.run(&["frng", "--log"]).failed(&["--log needs an argument"]);

@@ -22,6 +22,11 @@ const CLONE_NEWTIME: i32 = 0x80;
 
 /// unshare and setns. Afterwards the engine must not take what it knows of paths for granted.
 pub async fn enter<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    let flags = call.int(Arg::Flags) as i32;
+    if call.sys == Sys::Unshare && flags & libc::CLONE_NEWUSER != 0 && tracee.has_root() {
+        // kernel/user_namespace.c: create_user_ns gives none in a chroot.
+        return Err(Errno::EPERM);
+    }
     let result = match tracee.run(call).await {
         Err(Errno::EPERM) if tracee.creds().has(CAP_SYS_ADMIN) => pretend(tracee, call).await?,
         result => result?,

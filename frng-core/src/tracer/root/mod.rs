@@ -323,11 +323,9 @@ impl Thread {
         let found = self.open_found(path, Last::Target)?;
         let key = open::stat(&found)?.id().key();
         let rooted = self.rooted.borrow();
-        let is_root = match &rooted.root {
-            Some(root) => root.key == key,
-            None => open::stat_at(libc::AT_FDCWD, b"/", 0)?.id().key() == key,
-        };
-        Ok(is_root || rooted.mounts.is_point(&key))
+        // Another root is none by itself.
+        let is_hosts_root = open::stat_at(libc::AT_FDCWD, b"/", 0)?.id().key() == key;
+        Ok(is_hosts_root || rooted.mounts.is_point(&key))
     }
 
     /// See [`Tracee::umount`].
