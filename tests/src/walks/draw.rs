@@ -156,7 +156,7 @@ fn capabilities(random: &mut Drawer) -> u32 {
         0 => 0,
         1 => 1 << random.one_of(CAPABILITIES),
         2 => all & !(1 << random.one_of(CAPABILITIES)),
-        _ => all & random.next() as u32,
+        _ => all & random.number() as u32,
     }
 }
 
