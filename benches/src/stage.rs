@@ -67,6 +67,11 @@ impl Stage {
         &self.tools
     }
 
+    /// Does without the tools that have one of these words in their name.
+    pub fn leave_out(&mut self, words: &[String]) {
+        self.tools.retain(|tool| !words.iter().any(|word| tool.name().contains(word.as_str())));
+    }
+
     fn has(&self, tool: Tool) -> bool {
         match tool.program() {
             None => true,

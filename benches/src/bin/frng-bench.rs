@@ -8,10 +8,11 @@ use frng_benches::{machine, table, workload};
 use lexopt::prelude::*;
 
 const HELP: &str = "\
-Usage: frng-bench [--rounds N] [--only TEXT]
+Usage: frng-bench [--rounds N] [--only TEXT] [--without TOOL]...
 
 Measures native, frng's engines and every installed peer (fakeroot, pseudo, proot) side by side and prints the medians
-of N rounds (default 5) as a Markdown table; with --only the rows with TEXT in their title. Everything runs as an unprivileged user, also when started by root.
+of N rounds (default 5) as a Markdown table; with --only the rows with TEXT in their title, without tools that have TOOL in
+their name. Everything runs as an unprivileged user, also when started by root.
 frng is taken from this program's own directory. The scratch directory is made in TMPDIR: in a tmpfs, TMPDIR=/dev/shm say,
 cp and rm do not measure the disk.
 ";
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
 fn run() -> Result<(), String> {
     let mut rounds = 5;
     let mut only = String::new();
+    let mut without = Vec::new();
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
@@ -40,6 +42,10 @@ fn run() -> Result<(), String> {
                 let value = parser.value().and_then(|value| value.string());
                 only = value.map_err(|error| error.to_string())?;
             }
+            Long("without") => {
+                let value = parser.value().and_then(|value| value.string());
+                without.push(value.map_err(|error| error.to_string())?);
+            }
             Short('h') | Long("help") => {
                 print!("{HELP}");
                 return Ok(());
@@ -48,10 +54,11 @@ fn run() -> Result<(), String> {
         }
     }
     let own = std::env::current_exe().map_err(|error| format!("cannot find myself: {error}"))?;
-    let stage = Stage::new(own.parent().unwrap_or(&own))?;
+    let mut stage = Stage::new(own.parent().unwrap_or(&own))?;
     for tool in Tool::ALL.iter().filter(|tool| !stage.tools().contains(tool)) {
         eprintln!("frng-bench: {} is not here", tool.name());
     }
+    stage.leave_out(&without);
     let mut progress = |what: &str| eprintln!("{what}");
     let workloads: Vec<_> = workload::ALL.iter().filter(|row| row.title().contains(&only)).copied().collect();
     let table = table::measure(&stage, &workloads, rounds, &mut progress);
