@@ -7,10 +7,12 @@ use crate::call::{Arg, Call, Sys, TraceeAddr};
 use crate::creds::CAP_SYS_ADMIN;
 use crate::errno::Errno;
 
-const REMOUNT: u64 = libc::MS_REMOUNT;
-const BIND: u64 = libc::MS_BIND;
-const MOVE: u64 = libc::MS_MOVE;
-const PROPAGATION: u64 = libc::MS_SHARED | libc::MS_PRIVATE | libc::MS_SLAVE | libc::MS_UNBINDABLE;
+// `MS_*` (`include/uapi/linux/mount.h`), which libc has in the width of its own CPU.
+const REMOUNT: u64 = 1 << 5;
+const BIND: u64 = 1 << 12;
+const MOVE: u64 = 1 << 13;
+/// `MS_UNBINDABLE | MS_PRIVATE | MS_SLAVE | MS_SHARED`.
+const PROPAGATION: u64 = 0b1111 << 17;
 /// `MS_MGC_VAL`, which old programs have in the upper half of the flags.
 const MAGIC: u64 = 0xc0ed_0000;
 
