@@ -92,7 +92,8 @@ impl<T: Tracee> Checker<'_, T> {
                 target.map_or(Ok(()), |found| self.may(&found, READ))
             }
             Sys::Bind | Sys::Connect => self.socket(call).await,
-            Sys::Sendto | Sys::Sendmsg | Sys::Socketcall | Sys::Getcwd => Ok(()),
+            Sys::Socketcall => self.socketcall(call).await,
+            Sys::Sendto | Sys::Sendmsg | Sys::Getcwd => Ok(()),
             Sys::Truncate | Sys::Truncate64 => {
                 // The sign is in the upper half of an argument in two words. `do_sys_truncate`
                 let [_, one_word, second_of_two, ..] = call.args;
@@ -256,6 +257,22 @@ impl<T: Tracee> Checker<'_, T> {
             return self.create(file, false).await;
         }
         self.target(file, Last::Target).await?.map_or(Ok(()), |found| self.may(&found, WRITE))
+    }
+
+    /// The same two by socketcall(2), which has their arguments in memory.
+    async fn socketcall(&self, call: &Call) -> Result<(), Errno> {
+        /// `SYS_BIND`, `SYS_CONNECT` (`include/uapi/linux/net.h`).
+        const BIND: u32 = 2;
+        const CONNECT: u32 = 3;
+        let sys = match call.int(Arg::Op) {
+            BIND => Sys::Bind,
+            CONNECT => Sys::Connect,
+            _ => return Ok(()),
+        };
+        let word = |index: u64| {
+            self.tracee.read_word(call.addr(Arg::In).add(index * self.tracee.abi().word_len() as u64)).unwrap_or(0)
+        };
+        self.socket(&Call { sys, args: [word(0), word(1), word(2), 0, 0, 0] }).await
     }
 
     /// `do_linkat`.
