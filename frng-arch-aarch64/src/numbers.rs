@@ -200,6 +200,7 @@ mod tests {
         Sys::ClockAdjtime64,
         Sys::Nice,
         Sys::Statfs64,
+        Sys::Mmap2,
         Sys::Umount,
     ];
 

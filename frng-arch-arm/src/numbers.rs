@@ -194,6 +194,7 @@ pub const TABLE: &[(u32, Sys)] = &[
     (Sysno::close as u32, Sys::Close),
     (Sysno::fcntl as u32, Sys::Fcntl),
     (Sysno::gettid as u32, Sys::Gettid),
+    (Sysno::mmap2 as u32, Sys::Mmap2),
     (Sysno::msync as u32, Sys::Msync),
     (Sysno::execve as u32, Sys::Execve),
     (Sysno::execveat as u32, Sys::Execveat),

@@ -257,5 +257,6 @@ calls! {
     Fcntl "fcntl" (Fd, Op, Operand) Never, tools::pass, "";
     Gettid "gettid" () Never, tools::pass, "";
     Mmap "mmap" (In, Length, Flags, Flags, Fd, Int) Never, tools::pass, "";
+    Mmap2 "mmap2" (In, Length, Flags, Flags, Fd, Int) Never, tools::pass, "";
     Msync "msync" (In, Length, Flags) Never, tools::pass, "";
 }

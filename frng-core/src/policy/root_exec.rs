@@ -204,7 +204,13 @@ async fn replaced<T: Tracee>(tracee: &T, argv: TraceeAddr, first: &Arguments) ->
 async fn map<T: Tracee>(tracee: &T, bytes: u64) -> Result<TraceeAddr, Errno> {
     let protection = (libc::PROT_READ | libc::PROT_WRITE) as u64;
     let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
-    tracee.syscall(Sys::Mmap, [0, bytes, protection, flags, u64::MAX, 0]).await.map(TraceeAddr)
+    let args = [0, bytes, protection, flags, u64::MAX, 0];
+    match tracee.syscall(Sys::Mmap, args).await {
+        // CPUs of 32 bits have another one.
+        Err(Errno::ENOSYS) => tracee.syscall(Sys::Mmap2, args).await,
+        result => result,
+    }
+    .map(TraceeAddr)
 }
 
 #[cfg(test)]
