@@ -204,7 +204,7 @@ pub async fn bind<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
 }
 
 /// `SYS_BIND` (`include/uapi/linux/net.h`).
-const SYS_BIND: u32 = 2;
+pub(super) const SYS_BIND: u32 = 2;
 
 /// The operations of socketcall to stop at.
 pub const SOCKETCALLS: &[u32] = &[SYS_BIND];

@@ -28,7 +28,7 @@ struct OpenHow {
 /// `OPEN_HOW_SIZE_VER0`.
 const OPEN_HOW_LEN: usize = size_of::<OpenHow>();
 /// `RESOLVE_BENEATH | RESOLVE_IN_ROOT`: a path means something else than to other calls.
-const RESOLVE_ELSEWHERE: u64 = 0x08 | 0x10;
+pub(super) const RESOLVE_ELSEWHERE: u64 = 0x08 | 0x10;
 
 /// An open in any of its forms.
 struct Opening {

@@ -6,7 +6,7 @@
 
 use super::permission::{self, EXECUTE, READ, Subject, WRITE};
 use super::walk::{Found, Walked, walk};
-use super::{Last, PATH_MAX, Tracee, TraceeExt, creation, times, view};
+use super::{Last, PATH_MAX, Tracee, TraceeExt, creation, opening, root, times, view};
 use crate::call::table::TMPFILE;
 use crate::call::{Arg, Call, FileRef, Sys};
 use crate::creds::{CAP_DAC_OVERRIDE, CAP_FOWNER, Creds};
@@ -86,9 +86,8 @@ impl<T: Tracee> Checker<'_, T> {
                 regular.map_or(Ok(()), |found| self.may(&found, EXECUTE))
             }
             Sys::InotifyAddWatch => {
-                const IN_DONT_FOLLOW: u32 = 0x0200_0000;
-                let follow = call.int(Arg::Mask) & IN_DONT_FOLLOW == 0;
-                let target = self.target(call.file_by_path(), if follow { Last::Target } else { Last::Link }).await?;
+                let last = root::last(self.tracee, call, Arg::Path);
+                let target = self.target(call.file_by_path(), last).await?;
                 target.map_or(Ok(()), |found| self.may(&found, READ))
             }
             Sys::Bind | Sys::Connect => self.socket(call).await,
@@ -261,11 +260,10 @@ impl<T: Tracee> Checker<'_, T> {
 
     /// The same two by socketcall(2), which has their arguments in memory.
     async fn socketcall(&self, call: &Call) -> Result<(), Errno> {
-        /// `SYS_BIND`, `SYS_CONNECT` (`include/uapi/linux/net.h`).
-        const BIND: u32 = 2;
+        /// `SYS_CONNECT` (`include/uapi/linux/net.h`).
         const CONNECT: u32 = 3;
         let sys = match call.int(Arg::Op) {
-            BIND => Sys::Bind,
+            creation::SYS_BIND => Sys::Bind,
             CONNECT => Sys::Connect,
             _ => return Ok(()),
         };
@@ -311,14 +309,13 @@ impl<T: Tracee> Checker<'_, T> {
     /// `struct open_how` begins with the flags, and ends with how the path is to be resolved: where only the kernel can do
     /// that, nothing is known.
     async fn openat2(&self, call: &Call) -> Result<(), Errno> {
-        const RESOLVE_ELSEWHERE: u64 = 0x08 | 0x10;
         let mut how = [0; 24];
         if self.tracee.read(call.addr(Arg::OpenHow), &mut how).is_err() {
             return Ok(());
         }
         let word =
             |at: usize| how.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |word| u64::from_ne_bytes(*word));
-        if word(16) & RESOLVE_ELSEWHERE != 0 { Ok(()) } else { self.open(call.file(), word(0)).await }
+        if word(16) & opening::RESOLVE_ELSEWHERE != 0 { Ok(()) } else { self.open(call.file(), word(0)).await }
     }
 
     /// `path_openat, may_open`.

@@ -109,7 +109,7 @@ fn without_refusals<T: Tracee>(tracee: &T, call: &Call, resolve: u64) -> Result<
 }
 
 /// What a call does with the last component of its path of this kind.
-fn last<T: Tracee>(tracee: &T, call: &Call, kind: Arg) -> Last {
+pub(super) fn last<T: Tracee>(tracee: &T, call: &Call, kind: Arg) -> Last {
     /// `IN_DONT_FOLLOW` (inotify(7)).
     const IN_DONT_FOLLOW: u32 = 0x0200_0000;
     let follows = |yes| if yes { Last::Target } else { Last::Link };
