@@ -245,7 +245,7 @@ calls! {
     IoUringRegister "io_uring_register" (Fd, Op, In, Count) Always, evasion::not_implemented, "ENOSYS, also for a ring that was handed in";
 
     // New threads and processes: policy/children.rs
-    Clone "clone" (Flags, Int, Out, Out, Int) AnyBit(Flags, policy::children::UNTRACED), children::clone, "CLONE_UNTRACED is taken away";
+    Clone "clone" (Flags, Int, Out, Out, Int) AnyBit(Flags, policy::children::LOOKED_AT), children::clone, "CLONE_UNTRACED is taken away";
     Clone3 "clone3" (In, Length) Always, children::clone3, "CLONE_UNTRACED is taken away";
 
     // Programs: policy/program.rs, policy/exec.rs

@@ -7,8 +7,11 @@ use super::{Answer, Outcome, SCRATCH_LEN, Tracee, TraceeExt};
 use crate::call::{Arg, Call, TraceeAddr};
 use crate::errno::Errno;
 
-/// The flag, for the filter.
-pub const UNTRACED: u64 = libc::CLONE_UNTRACED as u64;
+const UNTRACED: u64 = libc::CLONE_UNTRACED as u64;
+/// With these a child may have other mounts than its maker.
+const APART: u64 = (libc::CLONE_NEWNS | libc::CLONE_NEWUSER) as u64;
+/// Flags of interest, for the filter.
+pub const LOOKED_AT: u64 = UNTRACED | APART;
 
 /// Bytes of the first version of `struct clone_args`; its first member, of 64 bits, are the flags.
 const CLONE_ARGS_SIZE_VER0: u64 = 64;
@@ -16,9 +19,16 @@ const CLONE_ARGS_SIZE_VER0: u64 = 64;
 const CLONE_ARGS_SIZE_MAX: u64 = 4096;
 const _: () = assert!(CLONE_ARGS_SIZE_MAX as usize <= SCRATCH_LEN);
 
-/// clone(2) with the flag.
+/// clone(2) with one of the flags.
 pub async fn clone<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
-    let flags = call.word(Arg::Flags) & !UNTRACED;
+    let flags = call.word(Arg::Flags);
+    if flags & APART != 0 {
+        tracee.next_child_apart();
+    }
+    if flags & UNTRACED == 0 {
+        return Ok(Answer::Pass);
+    }
+    let flags = flags & !UNTRACED;
     tracee.run(&call.with(Arg::Flags, flags)).await.map(Answer::Value)
 }
 
@@ -29,6 +39,9 @@ pub async fn clone3<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let mut flags = [0; 8];
     if !(CLONE_ARGS_SIZE_VER0..=CLONE_ARGS_SIZE_MAX).contains(&len) || tracee.read(args, &mut flags).is_err() {
         return Ok(Answer::Pass);
+    }
+    if u64::from_ne_bytes(flags) & APART != 0 {
+        tracee.next_child_apart();
     }
     if u64::from_ne_bytes(flags) & UNTRACED == 0 {
         return Ok(Answer::Pass);

@@ -184,6 +184,9 @@ pub trait Tracee {
     /// The process may see other mounts or another root from now on.
     fn paths_changed(&self);
 
+    /// The same may hold for the child that the thread is about to make.
+    fn next_child_apart(&self);
+
     // A process with another root. An engine that knows none leaves all of it as it is.
 
     /// Whether the process has another root, so that its paths are to be translated.

@@ -77,7 +77,6 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable], begun: Option<u64>) -
     thread.abi.set(abi);
     thread.home.set(abi);
     *thread.space.borrow_mut() = Rc::default();
-    thread.view.set(lookup::view(thread.tid));
     let mut registers = ptrace::registers(thread.tid)?;
     abi.abi().settle(&mut registers);
     if begun.is_none() {

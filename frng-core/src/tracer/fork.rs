@@ -65,7 +65,7 @@ impl Tracer {
         let Maker { thread, every_open, ready, watched } = maker;
         let mut start = thread.inheritance(same_process);
         start.schedule = start.schedule.of_child();
-        if !same_process {
+        if thread.child_apart.take() {
             start.view = lookup::view(child);
         }
         let renew = !space.uniform.get();

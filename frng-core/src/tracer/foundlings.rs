@@ -146,6 +146,7 @@ impl Tracer {
         drop(threads);
         let space = self.space_of(tid, child, maker.thread.tgid);
         self.log.info(format_args!("{tid}: its maker {} has ended without telling of it", maker.thread.tid));
+        maker.thread.child_apart.set(true);
         self.take_on(tid, &maker, false, space, None);
     }
 

@@ -91,6 +91,8 @@ pub struct Thread {
     /// Begin of the stack of the program that is run; see [`super::foundlings`].
     pub(super) stack: Cell<Option<u64>>,
     pub(super) view: Cell<lookup::View>,
+    /// Whether the view of the next child it makes is to be looked up, not inherited.
+    pub(super) child_apart: Cell<bool>,
     /// Its root, if it is another one.
     pub(super) rooted: RefCell<Rooted>,
     /// What has to stay open until the handler ends.
@@ -145,6 +147,7 @@ impl Thread {
             schedule: Cell::new(start.schedule),
             stack: Cell::new(start.stack),
             view: Cell::new(start.view),
+            child_apart: Cell::default(),
             rooted: RefCell::new(start.rooted),
             held: RefCell::default(),
             space: RefCell::new(start.space),
@@ -432,6 +435,10 @@ impl Tracee for Thread {
         for thread in self.world.threads.borrow().values().filter_map(Weak::upgrade) {
             thread.view.set(lookup::view(thread.tid));
         }
+    }
+
+    fn next_child_apart(&self) {
+        self.child_apart.set(true);
     }
 
     fn has_root(&self) -> bool {
