@@ -12,6 +12,7 @@ mod options;
 mod pseudo;
 mod show;
 mod tree;
+mod who;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ fn run(action: Action) -> Result<ExitCode, String> {
                 return Ok(ExitCode::FAILURE);
             }
         }
+        Action::Who { log, files } => print(&who::who(&log, &files)?)?,
         Action::Import { state, from, format, tree } => {
             print(&exchange::import(&state, from.as_deref(), format, tree.as_deref())?)?;
         }

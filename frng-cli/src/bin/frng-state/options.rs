@@ -13,6 +13,7 @@ usage: frng-state show [--tree DIR] [FILTER...] STATE [FILE...]
        frng-state check STATE            say whether STATE can be read
        frng-state diff [--tree DIR] STATE OTHER
                                          list what is remembered differently; the exit status is 1 if anything is
+       frng-state who LOG [FILE...]      list the calls in a log of frng (-l) that changed what is told of these FILEs, or of any
        frng-state import [-f FORMAT] [--tree DIR] STATE [FILE]
                                          add what FILE tells, which another program has written
        frng-state export [-f FORMAT] [--tree DIR] STATE [FILE]
@@ -61,6 +62,7 @@ pub enum Action {
     Show { state: PathBuf, tree: Option<PathBuf>, filter: Filter, files: Vec<PathBuf> },
     Check { state: PathBuf },
     Diff { one: PathBuf, other: PathBuf, tree: Option<PathBuf> },
+    Who { log: PathBuf, files: Vec<PathBuf> },
     Import { state: PathBuf, from: Option<PathBuf>, format: Option<Format>, tree: Option<PathBuf> },
     Export { state: PathBuf, to: Option<PathBuf>, format: Format, tree: Option<PathBuf> },
 }
@@ -88,18 +90,20 @@ pub fn parse(words: impl Iterator<Item = OsString>) -> Result<Action, String> {
     let state = PathBuf::from(state);
     let mut files: Vec<PathBuf> = names.map(PathBuf::from).collect();
     let command = command.to_str().unwrap_or_default();
-    if command != "show" && (files.len() > 1 || filter != Filter::default()) {
+    let takes_files = matches!(command, "show" | "who");
+    if !takes_files && files.len() > 1 || command != "show" && filter != Filter::default() {
         return Err(wrong());
     }
     let is_exchange = matches!(command, "import" | "export");
     if format.is_some() && !is_exchange {
         return Err(wrong());
     }
-    let file = if command == "show" { None } else { files.pop() };
+    let file = if takes_files { None } else { files.pop() };
     let exchanged = file.clone().filter(|file| file.as_os_str() != "-");
     match (command, file) {
         ("show", _) => Ok(Action::Show { state, tree, filter, files }),
         ("check", None) if tree.is_none() => Ok(Action::Check { state }),
+        ("who", _) if tree.is_none() => Ok(Action::Who { log: state, files }),
         ("diff", Some(other)) => Ok(Action::Diff { one: state, other, tree }),
         ("import", _) => Ok(Action::Import { state, from: exchanged, format, tree }),
         ("export", _) => Ok(Action::Export { state, to: exchanged, format: format.unwrap_or(Format::Fakeroot), tree }),
@@ -152,6 +156,8 @@ mod tests {
         let line = "show --owner 7:8 -t d --mode=-4000 --type f s a b";
         assert_eq!(words(line), Ok(show(Some("d"), filter, &["a", "b"])));
         assert_eq!(words("check s"), Ok(Action::Check { state: state.clone() }));
+        let who = Action::Who { log: state.clone(), files: vec!["a".into(), "b".into()] };
+        assert_eq!(words("who s a b"), Ok(who));
         let diff = Action::Diff { one: state.clone(), other: "o".into(), tree: Some("d".into()) };
         assert_eq!(words("diff s o --tree d"), Ok(diff));
         let import = |from: Option<&str>, format, tree: Option<&str>| Action::Import {
@@ -188,6 +194,9 @@ mod tests {
             "import --owner 1 s",
             "dance s",
             "diff s",
+            "who",
+            "who -t d s",
+            "who --mode 1 s",
             "diff s o p",
             "-x",
             "export -f tar s",

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use frng_core::stat::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, split_dev};
+use frng_core::stat::{ls_mode, split_dev};
 use frng_core::state::Record;
 
 use super::filter::Filter;
@@ -79,7 +79,7 @@ pub fn row(record: &Record, names: Option<&Names>) -> Vec<String> {
     let mut cells = vec![
         device(record.inode.dev),
         record.inode.ino.to_string(),
-        mode(record.lie.mode),
+        ls_mode(record.lie.mode),
         record.lie.uid.to_string(),
         record.lie.gid.to_string(),
         rdev,
@@ -98,46 +98,12 @@ fn device(dev: u64) -> String {
     format!("{major}:{minor}")
 }
 
-/// As `ls -l` shows it.
-fn mode(mode: u32) -> String {
-    let kind = match mode & S_IFMT {
-        S_IFREG => '-',
-        S_IFDIR => 'd',
-        S_IFLNK => 'l',
-        S_IFCHR => 'c',
-        S_IFBLK => 'b',
-        S_IFIFO => 'p',
-        S_IFSOCK => 's',
-        _ => '?',
-    };
-    let mut text = String::from(kind);
-    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
-        let bits = mode >> shift;
-        text.push(if bits & 4 != 0 { 'r' } else { '-' });
-        text.push(if bits & 2 != 0 { 'w' } else { '-' });
-        text.push(match (mode & special != 0, bits & 1 != 0) {
-            (false, false) => '-',
-            (false, true) => 'x',
-            (true, false) => letter.to_ascii_uppercase(),
-            (true, true) => letter,
-        });
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use frng_core::inode::InodeId;
     use frng_core::lie::Lie;
-
-    #[test]
-    fn modes_look_as_in_ls() {
-        assert_eq!(mode(S_IFREG | 0o4755), "-rwsr-xr-x");
-        assert_eq!(mode(S_IFDIR | 0o1777), "drwxrwxrwt");
-        assert_eq!(mode(S_IFCHR | 0o7620), "crwS-wS--T");
-        assert_eq!(mode(S_IFLNK | 0o777), "lrwxrwxrwx");
-    }
+    use frng_core::stat::S_IFCHR;
 
     #[test]
     fn the_table_is_aligned() {
