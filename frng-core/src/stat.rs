@@ -135,9 +135,45 @@ pub const S_IXGRP: u32 = 0o010;
 /// Any execute permission.
 pub const S_IXUGO: u32 = 0o111;
 
+/// A mode with its type as `ls -l` shows it.
+#[cfg(feature = "std")]
+pub fn ls_mode(mode: u32) -> String {
+    let kind = match mode & S_IFMT {
+        S_IFREG => '-',
+        S_IFDIR => 'd',
+        S_IFLNK => 'l',
+        S_IFCHR => 'c',
+        S_IFBLK => 'b',
+        S_IFIFO => 'p',
+        S_IFSOCK => 's',
+        _ => '?',
+    };
+    let mut text = String::from(kind);
+    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
+        let bits = mode >> shift;
+        text.push(if bits & 4 != 0 { 'r' } else { '-' });
+        text.push(if bits & 2 != 0 { 'w' } else { '-' });
+        text.push(match (mode & special != 0, bits & 1 != 0) {
+            (false, false) => '-',
+            (false, true) => 'x',
+            (true, false) => letter.to_ascii_uppercase(),
+            (true, true) => letter,
+        });
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn modes_look_as_in_ls() {
+        assert_eq!(ls_mode(S_IFREG | 0o4755), "-rwsr-xr-x");
+        assert_eq!(ls_mode(S_IFDIR | 0o1777), "drwxrwxrwt");
+        assert_eq!(ls_mode(S_IFCHR | 0o7620), "crwS-wS--T");
+        assert_eq!(ls_mode(S_IFLNK | 0o777), "lrwxrwxrwx");
+    }
 
     #[test]
     fn device_numbers_survive_splitting_and_joining() {

@@ -36,9 +36,13 @@ pub enum Next {
     Done(c_int),
 }
 
+/// Its name beside others of the kind, of which update-alternatives(1) makes one `fakeroot`.
+const ALTERNATIVE: &str = "fakeroot-frng";
+
 /// Whether this is the name that the program was called by.
 pub fn is_called(name: &[u8]) -> bool {
-    Path::new(OsStr::from_bytes(name)).file_name() == Some(OsStr::new(NAME))
+    let name = Path::new(OsStr::from_bytes(name)).file_name();
+    [NAME, ALTERNATIVE].iter().any(|own| name == Some(OsStr::new(own)))
 }
 
 /// Understands a command line of fakeroot's, given without the program's name. In a fake root of frng's the command is executed

@@ -5,7 +5,7 @@
 //! told apart by its birth, or, if it was made in the same tick of the timer, by having a name
 //! ([`crate::inode::InodeId::has_name`]). Where they have none, creation looks at `orphans_without_birth`.
 
-use super::{Answer, Outcome, Tracee, TraceeExt};
+use super::{Answer, Note, Outcome, Tracee, TraceeExt};
 use crate::call::{Arg, Call, FileRef};
 use crate::errno::Errno;
 use crate::lie::{Lie, LieTable};
@@ -77,6 +77,7 @@ fn dying<T: Tracee>(tracee: &T, real: &Statx) -> Option<Lie> {
 
 /// The inode has lost its name.
 fn bury<T: Tracee>(tracee: &T, real: &Statx, lie: &Lie) {
+    tracee.note(&Note { real, before: Some(*lie), now: None });
     match lie.mode & S_IFMT {
         // Never open but with O_PATH, which nobody keeps to look at what is deleted.
         S_IFLNK | S_IFCHR | S_IFBLK => tracee.lies().forget(&real.id()),

@@ -22,6 +22,7 @@ pub mod lifetime;
 pub mod mode;
 pub mod mounts;
 pub mod namespaces;
+mod note;
 pub mod opening;
 pub mod ownership;
 mod parent;
@@ -45,6 +46,7 @@ pub mod xattr;
 mod xattr_name;
 mod xattr_target;
 
+pub use note::Note;
 pub use schedule::Schedule;
 pub use tracee::{
     ASIDE_LEN, Answer, Last, MountSource, NullPaths, Outcome, PATH_MAX, Process, SCRATCH_LEN, Settings, Tracee,

@@ -20,7 +20,7 @@ pub async fn stat<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     file.flags = file.flags & !libc::AT_STATX_SYNC_TYPE | libc::AT_NO_AUTOMOUNT;
     check_path(tracee, call)?;
     let real = tracee.stat(file).await?;
-    let shown = view::overlay(&real, &view::seen(tracee, &real));
+    let shown = view::told(tracee, &real);
     let mut bytes = [0; 256];
     let len = tracee.abi().encode_stat(call.sys, &shown, &mut bytes)?;
     tracee.write(call.addr(Arg::StatBuf), bytes.get(..len).ok_or(Errno::EFAULT)?)?;
@@ -68,7 +68,7 @@ pub async fn statx<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         tracee.read(buffer, real.as_mut_bytes())?;
         (real, result)
     };
-    let mut shown = view::overlay(&real, &view::seen(tracee, &real));
+    let mut shown = view::told(tracee, &real);
     if asked & STATX_BTIME == 0 {
         shown.mask &= !STATX_BTIME;
         shown.btime = Timestamp::default();

@@ -97,6 +97,9 @@ pub trait Tracee {
     /// The lies.
     fn lies(&self) -> &Self::Lies;
 
+    /// What a log wants to know of an inode; nobody else does.
+    fn note(&self, _note: &super::Note<'_>) {}
+
     /// The invocation's settings.
     fn settings(&self) -> &Settings;
 

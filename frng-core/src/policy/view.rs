@@ -1,6 +1,6 @@
 //! What is shown of an inode: the truth with its lie laid over it; and the kernel's rules about who may change it.
 
-use super::{Tracee, TraceeExt, UnknownOwner};
+use super::{Note, Tracee, TraceeExt, UnknownOwner};
 use crate::creds::{CAP_FOWNER, CAP_FSETID};
 use crate::errno::Errno;
 use crate::lie::{Lie, LieTable};
@@ -23,6 +23,13 @@ pub fn unknown<T: Tracee>(tracee: &T, real: &Statx) -> Lie {
         UnknownOwner::AsItIs => (real.uid, real.gid),
     };
     Lie { uid, gid, mode: u32::from(real.mode), rdev: real.rdev() }
+}
+
+/// What a question about an inode is answered: what is shown laid over what the kernel told.
+pub fn told<T: Tracee>(tracee: &T, real: &Statx) -> Statx {
+    let seen = seen(tracee, real);
+    tracee.note(&Note { real, before: None, now: Some(seen) });
+    overlay(real, &seen)
 }
 
 /// Lays what is shown over what the kernel told.
@@ -48,6 +55,7 @@ pub fn overlay(real: &Statx, seen: &Lie) -> Statx {
 /// Those of [`LieTable::put`].
 pub fn show<T: Tracee>(tracee: &T, real: &Statx, before: &Lie, shown: Lie) -> Result<(), Errno> {
     if tracee.lies().get(&real.id()).is_none() && unknown(tracee, real) == shown {
+        tracee.note(&Note { real, before: Some(*before), now: Some(shown) });
         return Ok(());
     }
     remember(tracee, real, before, shown)
@@ -60,6 +68,7 @@ pub fn show<T: Tracee>(tracee: &T, real: &Statx, before: &Lie, shown: Lie) -> Re
 pub fn remember<T: Tracee>(tracee: &T, real: &Statx, before: &Lie, shown: Lie) -> Result<(), Errno> {
     let (lies, id) = (tracee.lies(), real.id());
     lies.put_change(&id, before, shown)?;
+    tracee.note(&Note { real, before: Some(*before), now: Some(shown) });
     if real.nlink == 0 {
         // Deleted but open, or made by O_TMPFILE: it may be gone with its last descriptor.
         lies.orphan(&id);

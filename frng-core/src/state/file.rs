@@ -148,8 +148,11 @@ impl StateFile {
     /// records.
     ///
     /// # Errors
-    /// One line that says why, among others that a daemon is using it.
-    pub fn change(path: &Path, change: impl FnOnce(Vec<Record>) -> Vec<Record>) -> Result<Vec<Record>, String> {
+    /// One line that says why, among others that a daemon is using it, or the one of `change`.
+    pub fn change(
+        path: &Path,
+        change: impl FnOnce(Vec<Record>) -> Result<Vec<Record>, String>,
+    ) -> Result<Vec<Record>, String> {
         let mut state = loop {
             let state = StateFile::open(path)?;
             match state.lock()? {
@@ -159,7 +162,7 @@ impl StateFile {
             }
         };
         let unsaved = state.unsaved().map_or(Ok(()), Err);
-        let changed = unsaved.and_then(|()| state.load()).map(change);
+        let changed = unsaved.and_then(|()| state.load()).and_then(change);
         let changed = changed.and_then(|records| state.save(&records).map(|()| records));
         if changed.is_err() {
             state.abandon();

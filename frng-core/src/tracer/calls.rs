@@ -229,10 +229,14 @@ impl Tracer {
             Some(String::from_utf8_lossy(bytes).into_owned())
         };
         let call = call.display(text);
+        let tid = thread.tid;
+        // As it calls itself now; nothing if it is gone.
+        let program = std::fs::read_to_string(format!("/proc/{tid}/comm")).unwrap_or_default();
+        let (program, notes) = (program.trim_end(), thread.take_notes());
         match outcome {
-            Ok(Answer::Pass) => self.log.debug(format_args!("{}: {call} is left to the kernel", thread.tid)),
-            Ok(Answer::Value(value)) => self.log.debug(format_args!("{}: {call} = {value}", thread.tid)),
-            Err(errno) => self.log.debug(format_args!("{}: {call} = {errno}", thread.tid)),
+            Ok(Answer::Pass) => self.log.debug(format_args!("{tid} {program}: {call} is left to the kernel{notes}")),
+            Ok(Answer::Value(value)) => self.log.debug(format_args!("{tid} {program}: {call} = {value}{notes}")),
+            Err(errno) => self.log.debug(format_args!("{tid} {program}: {call} = {errno}{notes}")),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
 use std::rc::{Rc, Weak};
@@ -24,7 +25,7 @@ use crate::creds::Creds;
 use crate::errno::Errno;
 use crate::inode::InodeKey;
 use crate::log::Log;
-use crate::policy::{Last, MountSource, Process, Schedule, Settings, Tracee};
+use crate::policy::{Last, MountSource, Note, Process, Schedule, Settings, Tracee};
 use crate::stat::{STATX_WANTED, Statx};
 use crate::state::Table;
 
@@ -104,6 +105,8 @@ pub struct Thread {
     pub(super) abi: Cell<&'static AbiTable>,
     /// The convention of the program, whose trampoline it has.
     pub(super) home: Cell<&'static AbiTable>,
+    /// What the log is to tell of the call that is answered; empty without one.
+    notes: RefCell<String>,
     slot: Cell<Option<Slot>>,
     request: Cell<Option<Request>>,
     reply: Cell<Option<Result<u64, Errno>>>,
@@ -154,10 +157,16 @@ impl Thread {
             world,
             abi: Cell::new(abi),
             home: Cell::new(abi),
+            notes: RefCell::default(),
             slot: Cell::new(None),
             request: Cell::new(None),
             reply: Cell::new(None),
         }
+    }
+
+    /// What the log is to tell of the call that was answered, each part after a semicolon.
+    pub fn take_notes(&self) -> String {
+        self.notes.take()
     }
 
     /// What a thread or process made by this one starts with.
@@ -331,6 +340,14 @@ impl Tracee for Thread {
 
     fn lies(&self) -> &Table {
         &self.world.table
+    }
+
+    fn note(&self, note: &Note<'_>) {
+        if self.world.log.debug_enabled() && note.says_something() {
+            let mut notes = self.notes.borrow_mut();
+            // Writing to a string cannot fail.
+            let _ = write!(notes, "; {note}");
+        }
     }
 
     fn settings(&self) -> &Settings {

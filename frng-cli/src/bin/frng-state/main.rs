@@ -1,8 +1,18 @@
 //! `frng-state`: works on state files without a daemon.
 
+mod accounts;
+mod claims;
+mod device_table;
+mod diff;
 mod exchange;
+mod filter;
+mod mtree;
 mod options;
+#[cfg(feature = "pseudo")]
+mod pseudo;
 mod show;
+mod tree;
+mod who;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -13,7 +23,7 @@ use options::Action;
 
 fn main() -> ExitCode {
     match options::parse(std::env::args_os().skip(1)).and_then(run) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(why) => {
             complain(&why);
             ExitCode::from(125)
@@ -21,17 +31,32 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(action: Action) -> Result<(), String> {
+fn run(action: Action) -> Result<ExitCode, String> {
     match action {
-        Action::Help => print(options::USAGE),
-        Action::Show { state } => print(&show::show(&state::read(&state)?)),
+        Action::Help => print(options::USAGE)?,
+        Action::Show { state, tree, filter, files } => {
+            print(&show::show(state::read(&state)?, tree.as_deref(), &filter, &files)?)?;
+        }
         Action::Check { state } => {
             let lies = state::read(&state)?.len();
-            print(&format!("{}: {lies} lies\n", state.display()))
+            print(&format!("{}: {lies} lies\n", state.display()))?;
         }
-        Action::Import { state, from } => print(&exchange::import(&state, from.as_deref())?),
-        Action::Export { state, to, format } => exchange::export(&state, to.as_deref(), format),
+        Action::Diff { one, other, tree } => {
+            let names = tree.as_deref().map(show::names).transpose()?;
+            if let Some(table) = diff::diff(state::read(&one)?, state::read(&other)?, names.as_ref()) {
+                print(&table)?;
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Action::Who { log, files } => print(&who::who(&log, &files)?)?,
+        Action::Import { state, from, format, tree } => {
+            print(&exchange::import(&state, from.as_deref(), format, tree.as_deref())?)?;
+        }
+        Action::Export { state, to, format, tree } => {
+            exchange::export(&state, to.as_deref(), format, tree.as_deref())?;
+        }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// One line for the user. If nobody can read it the exit status has to do.

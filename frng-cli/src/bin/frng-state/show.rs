@@ -1,23 +1,62 @@
 //! `frng-state show`: a state as a table.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
-use frng_core::stat::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, split_dev};
+use frng_core::stat::{ls_mode, split_dev};
 use frng_core::state::Record;
 
-/// A table, one record a line, its xattrs in the last column.
-pub fn show(records: &[Record]) -> String {
-    const HEAD: [&str; 7] = ["DEV", "INO", "MODE", "UID", "GID", "RDEV", "XATTRS"];
-    let mut rows = vec![HEAD.map(String::from)];
-    rows.extend(records.iter().map(row));
-    let mut widths = [0; HEAD.len()];
-    for row in &rows {
+use super::filter::Filter;
+use super::tree::{self, Names, Tree};
+
+const HEAD: [&str; 7] = ["DEV", "INO", "MODE", "UID", "GID", "RDEV", "XATTRS"];
+
+/// The records that the filter takes; of these files only, if there are any.
+///
+/// # Errors
+/// One line if a file is not there or has no lie, or the tree cannot be read.
+pub fn show(records: Vec<Record>, tree: Option<&Path>, filter: &Filter, files: &[PathBuf]) -> Result<String, String> {
+    let names = tree.map(names).transpose()?;
+    let wanted = if files.is_empty() { records } else { of_files(&records, files)? };
+    let rows = wanted.iter().filter(|record| filter.takes(&record.lie)).map(|record| row(record, names.as_ref()));
+    Ok(table(head(names.is_some()), rows))
+}
+
+/// The names of what is in a tree.
+pub fn names(tree: &Path) -> Result<Names, String> {
+    Tree::open(tree)?.names()
+}
+
+fn of_files(records: &[Record], files: &[PathBuf]) -> Result<Vec<Record>, String> {
+    let one = |file: &PathBuf| {
+        let real = tree::look(file).map_err(|error| format!("cannot look at {}: {error}", file.display()))?;
+        let record = records.iter().find(|record| tree::is_about(record, &real));
+        record.cloned().ok_or_else(|| format!("{}: no lie is remembered about it", file.display()))
+    };
+    files.iter().map(one).collect()
+}
+
+/// The first line of a table of [`row`]s.
+pub fn head(with_names: bool) -> Vec<String> {
+    let mut head = HEAD.map(String::from).to_vec();
+    if with_names {
+        head.push("NAMES".into());
+    }
+    head
+}
+
+/// Rows with aligned columns.
+pub fn table(head: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut all = vec![head];
+    all.extend(rows);
+    let mut widths = vec![0; all[0].len()];
+    for row in &all {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.len());
         }
     }
     let mut text = String::new();
-    for row in &rows {
+    for row in &all {
         let mut line = String::new();
         for (width, cell) in widths.iter().zip(row) {
             // Writing to a string cannot fail.
@@ -29,23 +68,29 @@ pub fn show(records: &[Record]) -> String {
     text
 }
 
-fn row(record: &Record) -> [String; 7] {
+/// A record's cells: its xattrs are in the last, or in the last but one before its names.
+pub fn row(record: &Record, names: Option<&Names>) -> Vec<String> {
     let rdev = if record.lie.is_device() { device(record.lie.rdev) } else { "-".into() };
-    let xattrs = record
+    let xattrs: Vec<String> = record
         .xattrs
         .iter()
         .map(|(name, value)| format!("{}=\"{}\"", name.escape_ascii(), value.escape_ascii()))
-        .collect::<Vec<_>>()
-        .join(" ");
-    [
+        .collect();
+    let mut cells = vec![
         device(record.inode.dev),
         record.inode.ino.to_string(),
-        mode(record.lie.mode),
+        ls_mode(record.lie.mode),
         record.lie.uid.to_string(),
         record.lie.gid.to_string(),
         rdev,
-        xattrs,
-    ]
+        // A column that others follow is never empty.
+        if xattrs.is_empty() && names.is_some() { "-".into() } else { xattrs.join(" ") },
+    ];
+    if let Some(names) = names {
+        let names: Vec<String> = names.of(record).iter().map(|name| name.escape_ascii().to_string()).collect();
+        cells.push(if names.is_empty() { "-".into() } else { names.join(" ") });
+    }
+    cells
 }
 
 fn device(dev: u64) -> String {
@@ -53,46 +98,12 @@ fn device(dev: u64) -> String {
     format!("{major}:{minor}")
 }
 
-/// As `ls -l` shows it.
-fn mode(mode: u32) -> String {
-    let kind = match mode & S_IFMT {
-        S_IFREG => '-',
-        S_IFDIR => 'd',
-        S_IFLNK => 'l',
-        S_IFCHR => 'c',
-        S_IFBLK => 'b',
-        S_IFIFO => 'p',
-        S_IFSOCK => 's',
-        _ => '?',
-    };
-    let mut text = String::from(kind);
-    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
-        let bits = mode >> shift;
-        text.push(if bits & 4 != 0 { 'r' } else { '-' });
-        text.push(if bits & 2 != 0 { 'w' } else { '-' });
-        text.push(match (mode & special != 0, bits & 1 != 0) {
-            (false, false) => '-',
-            (false, true) => 'x',
-            (true, false) => letter.to_ascii_uppercase(),
-            (true, true) => letter,
-        });
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use frng_core::inode::InodeId;
     use frng_core::lie::Lie;
-
-    #[test]
-    fn modes_look_as_in_ls() {
-        assert_eq!(mode(S_IFREG | 0o4755), "-rwsr-xr-x");
-        assert_eq!(mode(S_IFDIR | 0o1777), "drwxrwxrwt");
-        assert_eq!(mode(S_IFCHR | 0o7620), "crwS-wS--T");
-        assert_eq!(mode(S_IFLNK | 0o777), "lrwxrwxrwx");
-    }
+    use frng_core::stat::S_IFCHR;
 
     #[test]
     fn the_table_is_aligned() {
@@ -103,7 +114,7 @@ mod tests {
             xattrs,
         };
         assert_eq!(
-            show(&[record]),
+            show(vec![record], None, &Filter::default(), &[]).unwrap(),
             concat!(
                 "DEV  INO      MODE        UID  GID  RDEV  XATTRS\n",
                 "8:1  1234567  crw--w----  0    5    5:1   user.a=\"\\xff\\\"\"\n",
