@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::task::Poll;
 
 use super::Engine;
@@ -46,7 +47,7 @@ pub struct World {
     /// Where to tell what is refused.
     pub log: Log,
     /// The lies.
-    pub table: Rc<Table>,
+    pub table: Arc<Table>,
     /// The memory shared with tracees.
     pub trampoline: Trampoline,
     /// The sites that programs are known to use.
