@@ -159,6 +159,9 @@ fn execute(run: Run, words: &[OsString]) -> Result<c_int, String> {
         stay: run.stay,
         memory: memory()?,
     })?;
+    if let Some(line) = reserved.told() {
+        complain(if run.fakeroot.is_some() { fakeroot::NAME } else { NAME }, line);
+    }
     let daemon = reserved.daemon();
     allow_tracing_by(daemon);
     if let Some(fakeroot) = &run.fakeroot {

@@ -87,12 +87,11 @@ fn the_socket_is_private_whatever_the_umask_and_has_room_for_long_names() {
 }
 
 #[test]
-fn a_killed_daemon_kills_its_tracees_and_the_next_one_is_refused_until_the_user_knows() {
+fn a_killed_daemon_kills_its_tracees_and_the_next_one_recovers_what_they_did() {
     let scratch = Scratch::new();
     scratch.run(&["frng", "-p", "state", "sh", "-c", "touch a b; chown 5 a"]).good();
     scratch.wait_for_the_daemon_to_end();
-    let before = fs::read(scratch.path("state")).unwrap();
-    let script = "chown 6 b; touch ready; exec sleep 100";
+    let script = "chown 6 b; chown 0 a; setfattr -n security.x -v y b 2>/dev/null; touch ready; exec sleep 100";
     let mut command = scratch.command(&["frng", "-p", "state", "sh", "-c", script]);
     let command = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     eventually(|| scratch.path("ready").exists());
@@ -101,14 +100,19 @@ fn a_killed_daemon_kills_its_tracees_and_the_next_one_is_refused_until_the_user_
     unsafe { libc::kill(daemon, libc::SIGKILL) };
     assert_eq!(end(command).unwrap().status, 128 + libc::SIGKILL);
     scratch.wait_for_the_daemon_to_end();
-    for _ in 0..2 {
-        let done = scratch.run(&["frng", "-p", "state", "touch", "c"]);
-        done.failed(&["killed or could not save", "lost", "remove", scratch.path("state.sock").to_str().unwrap()]);
-        assert_eq!(fs::read(scratch.path("state")).unwrap(), before);
-        assert!(scratch.path("state.sock").exists() && !scratch.path("c").exists());
-    }
-    fs::remove_file(scratch.path("state.sock")).unwrap();
-    assert_eq!(scratch.run(&["frng", "-p", "state", "stat", "-c", "%u", "a", "b"]).good(), "5\n0\n");
+    let live = fs::read_link(scratch.path("state.live")).unwrap();
+    assert_eq!(fs::metadata(&live).unwrap().mode() & 0o777, 0o600);
+    // Without a daemon too.
+    let owners = |name: &str| state::read(&scratch.path(name)).unwrap().iter().map(|r| r.lie.uid).collect::<Vec<_>>();
+    assert!(owners("state").contains(&6));
+    let done = scratch.run(&["frng", "-l", "log", "-p", "state", "stat", "-c", "%u", "a", "b"]);
+    assert_eq!((done.status, done.out.as_str()), (0, "0\n6\n"), "{done:?}");
+    assert_eq!(done.err, "frng: the last daemon was killed: recovered 2 lies\n");
+    assert!(fs::read_to_string(scratch.path("log")).unwrap().contains("recovered 2 lies"));
+    scratch.wait_for_the_daemon_to_end();
+    assert!(owners("state").contains(&6));
+    assert!(!live.exists() && !scratch.path("state.live").is_symlink() && !scratch.path("state.sock").exists());
+    assert_eq!(scratch.run(&["frng", "-p", "state", "stat", "-c", "%u", "a", "b"]).good(), "0\n6\n");
 }
 
 #[test]

@@ -34,6 +34,19 @@ impl Mapping {
         Ok(Mapping { address, len })
     }
 
+    /// Zeros that nobody else sees; those never written to take no room.
+    pub(crate) fn private(len: usize) -> io::Result<Mapping> {
+        let (access, kind) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE);
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let address = unsafe { libc::mmap(std::ptr::null_mut(), len, access, kind, -1, 0) };
+        if address == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let address = NonNull::new(address.cast()).ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+        Ok(Mapping { address, len })
+    }
+
     /// Where it begins. Others may write to it at any time.
     pub(crate) fn address(&self) -> NonNull<u8> {
         self.address
@@ -44,6 +57,11 @@ impl Mapping {
         self.len
     }
 }
+
+// SAFETY: it says where memory is. Who accesses that has to see to it that others may do so, too.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
 
 impl Drop for Mapping {
     fn drop(&mut self) {
@@ -97,6 +115,11 @@ impl Place {
     /// that is refused, this directory.
     pub fn memory_or(directory: PathBuf) -> Place {
         Place { directory, is_chosen: false }
+    }
+
+    /// The directory, if the user has chosen it.
+    pub(crate) fn chosen_directory(&self) -> Option<&Path> {
+        self.is_chosen.then_some(self.directory.as_path())
     }
 
     /// The directory.

@@ -6,6 +6,7 @@
 //! * [`seen`] shows an inode through every stat variant at once.
 //! * [`stage`] sets a scene: files, child processes, other users, threads.
 //! * [`walks`] draws random sequences of calls of several processes, and [`mazes`] random paths.
+//! * [`crashes`] has writers that are killed and what must be left of their work.
 //! * [`roles`] are the second halves of cases that exec a copy of themselves.
 //!
 //! The harness (`tests/conformance/`) runs each case natively as root and under each engine as an
@@ -14,6 +15,7 @@
 #[macro_use]
 pub mod sys;
 pub mod cases;
+pub mod crashes;
 pub mod mazes;
 pub mod random;
 pub mod roles;

@@ -3,47 +3,50 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
+use super::checkpoints::Checkpoints;
 use super::output_file::OutputFile;
 use super::saves::Saves;
 use super::socket_name;
 use crate::log::Log;
+use crate::state::live::LiveFile;
 use crate::state::{StateFile, Table, reason};
 use crate::stats::Stats;
 use crate::tracer::Callers;
 
 /// What a daemon has to do once, between the end of its last tracee and its own.
 pub struct End {
-    state: Option<StateFile>,
-    saves: Option<Rc<Saves>>,
-    late: Option<Rc<Saves>>,
-    table: Rc<Table>,
-    log: Log,
-    callers: Callers,
-    report: Option<(OutputFile, Rc<Stats>)>,
+    /// They have the state file, if there is one.
+    pub checkpoints: Option<Checkpoints>,
+    /// The file of the table, if that is to outlive us.
+    pub live: Option<LiveFile>,
+    /// What else is saved.
+    pub saves: Option<Rc<Saves>>,
+    /// Those, when they may still have something to do.
+    pub late: Option<Rc<Saves>>,
+    /// The lies.
+    pub table: Arc<Table>,
+    /// The log.
+    pub log: Log,
+    /// Whom to tell what goes wrong.
+    pub callers: Callers,
+    /// What to write statistics to.
+    pub report: Option<(OutputFile, Rc<Stats>)>,
     /// Where a state is left that cannot be saved in its place.
-    elsewhere: Vec<PathBuf>,
+    pub elsewhere: Vec<PathBuf>,
+}
+
+/// Where a state is left that cannot be saved in its place: this directory for temporary files, or others.
+pub fn elsewhere(directory: PathBuf) -> Vec<PathBuf> {
+    let mut elsewhere = vec![directory];
+    elsewhere.extend([Path::new("/tmp"), Path::new("/var/tmp")].map(Path::to_path_buf));
+    elsewhere
 }
 
 impl End {
-    /// Of a daemon with a state file that it has locked, or without; `saves` is what else is saved; `report` is what to write statistics to; `directory` is
-    /// for temporary files.
-    pub fn new(
-        state: Option<StateFile>,
-        saves: Option<Rc<Saves>>,
-        table: Rc<Table>,
-        log: Log,
-        callers: Callers,
-        report: Option<(OutputFile, Rc<Stats>)>,
-        directory: PathBuf,
-    ) -> End {
-        let mut elsewhere = vec![directory];
-        elsewhere.extend([Path::new("/tmp"), Path::new("/var/tmp")].map(Path::to_path_buf));
-        End { state, saves, late: None, table, log, callers, report, elsewhere }
-    }
-
     /// Writes the statistics, saves the state, if it has changed, and gives the state file up; nothing when called again.
     /// `used` tells whether there was any tracee.
     ///
@@ -70,10 +73,12 @@ impl End {
     }
 
     fn save(&mut self, used: bool) {
-        let Some(mut state) = self.state.take() else {
+        let Some(mut state) = self.checkpoints.take().and_then(Checkpoints::end) else {
             return;
         };
+        let live = self.live.take();
         if !self.table.is_changed() {
+            drop(live);
             remove_socket(&state);
             if !used {
                 state.abandon();
@@ -83,16 +88,32 @@ impl End {
             match state.save(&records) {
                 Ok(()) => {
                     self.log.info(format_args!("{} lies saved", records.len()));
+                    drop(live);
                     remove_socket(&state);
                 }
                 Err(why) => {
                     let path = state.path().display();
-                    let rest = match state.rescue(&records, &self.elsewhere) {
-                        Some(place) => format!("it is in {0}; move {0} to {path} when that is mended", place.display()),
-                        None => format!("what was done is lost, {path} is as it was before"),
+                    let place = state.rescue(&records, &self.elsewhere);
+                    let rest = match (&place, &live) {
+                        (Some(place), _) => {
+                            format!("it is in {0}; move {0} to {path} when that is mended", place.display())
+                        }
+                        (None, Some(_)) => {
+                            format!(
+                                "until the machine is restarted it is in {path}.live, and saved by the next frng -p {path}"
+                            )
+                        }
+                        (None, None) => format!("what was done is lost, {path} is as it was saved last"),
                     };
                     self.complain(&format!("{why}; {rest}"));
-                    if state.unsaved().is_some() {
+                    let is_left = match live {
+                        Some(live) if place.is_none() => {
+                            live.leave();
+                            true
+                        }
+                        _ => state.unsaved().is_some(),
+                    };
+                    if is_left {
                         remove_socket(&state);
                     }
                 }

@@ -26,11 +26,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Reserved {
     channel: Channel,
     daemon: i32,
+    told: Option<String>,
 }
 
 /// What a daemon says to a reservation.
 enum Answer {
-    Granted(i32),
+    /// By this process, which has something to tell the user.
+    Granted(i32, Option<String>),
     Refused,
     HungUp,
 }
@@ -50,6 +52,11 @@ impl Reserved {
     /// Process id of the daemon, for prctl(PR_SET_PTRACER).
     pub fn daemon(&self) -> i32 {
         self.daemon
+    }
+
+    /// What the daemon has to tell the user; one line.
+    pub fn told(&self) -> Option<&str> {
+        self.told.as_deref()
     }
 
     /// Makes this process a tracee. It has to install the filter, if it is for that engine, and exec.
@@ -79,8 +86,8 @@ fn find(options: &Options, path: &Path) -> Result<Reserved, String> {
                 // The daemon, or one that is going to be it, holds the lock; ours is not needed to wait for it.
                 drop(state);
                 match ask(&channel)? {
-                    Answer::Granted(_) if options.stats.is_some() => return Err(counts_already(path)),
-                    Answer::Granted(daemon) => return Ok(Reserved { channel, daemon }),
+                    Answer::Granted(..) if options.stats.is_some() => return Err(counts_already(path)),
+                    Answer::Granted(daemon, told) => return Ok(Reserved { channel, daemon, told }),
                     Answer::Refused => channel.wait_for_hang_up(PATIENCE).map_err(|_| no_answer())?,
                     Answer::HungUp => {}
                 }
@@ -129,7 +136,7 @@ fn start(options: &Options, state: Option<StateFile>) -> Result<Reserved, String
         spawn(options, persistent)
     })
     .and_then(|channel| match ask(&channel)? {
-        Answer::Granted(daemon) => Ok(Reserved { channel, daemon }),
+        Answer::Granted(daemon, told) => Ok(Reserved { channel, daemon, told }),
         Answer::Refused | Answer::HungUp => Err("cannot start the daemon: it has died".into()),
     })
 }
@@ -167,6 +174,8 @@ fn serve(state: &StateFile) -> Result<Listener, String> {
         format!("cannot make the socket {}: {}{mend}", socket_path(state), reason(&error))
     };
     match is_socket(state.directory(), &name) {
+        // What is left of the last session will be saved by the daemon.
+        Ok(true) if state.has_live_table() => {}
         Ok(true) => return Err(left_over(state)),
         Ok(false) => return Err(in_the_way(state)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -187,12 +196,19 @@ fn ask(channel: &Channel) -> Result<Answer, String> {
         Err(error) if error.raw_os_error() == Some(libc::EPIPE) => return Ok(Answer::HungUp),
         Err(error) => return Err(failed(error)),
     }
-    match hear(channel)? {
-        Some(Reply::Granted { daemon }) => Ok(Answer::Granted(daemon)),
-        Some(Reply::Refused) => Ok(Answer::Refused),
-        Some(Reply::Failed(why)) => Err(why),
-        Some(_) => Err(misunderstood()),
-        None => Ok(Answer::HungUp),
+    let mut told = None;
+    loop {
+        return match hear(channel)? {
+            Some(Reply::Told(line)) => {
+                told = Some(line);
+                continue;
+            }
+            Some(Reply::Granted { daemon }) => Ok(Answer::Granted(daemon, told)),
+            Some(Reply::Refused) => Ok(Answer::Refused),
+            Some(Reply::Failed(why)) => Err(why),
+            Some(_) => Err(misunderstood()),
+            None => Ok(Answer::HungUp),
+        };
     }
 }
 

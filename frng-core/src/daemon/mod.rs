@@ -9,9 +9,11 @@
 //! while it ends they are refused or not accepted, and its end hangs up on them. Only in the instants between
 //! lock and socket they find neither, and try again a little later.
 //!
-//! A socket that is left over although nobody has the lock says that a daemon was killed or could not save, nor leave
-//! the state anywhere else (see `state/rescue.rs`). Then nobody starts another one until the user has removed it.
+//! A socket that is left over although nobody has the lock says that a daemon was killed or could not save. What it has left, in its live
+//! table (`state/live`), is saved by the next one before it serves. If there is no live table either, nor could the state be left anywhere
+//! else (`state/rescue.rs`), nobody starts another one until the user has removed the socket.
 
+mod checkpoints;
 mod end;
 mod join;
 mod output_file;

@@ -6,6 +6,7 @@
 //!          <-  Granted: it will not end before this invocation has attached or hung up
 //!              Refused: it is ending; wait for it to hang up and start over
 //!              Failed:  it cannot start
+//!              Told:    to the one who has started it, before Granted: a line for the user
 //! Attach   ->
 //!          <-  Attached: the caller is traced; install the filter and exec
 //!              Failed:   it cannot be traced
@@ -16,7 +17,7 @@ use crate::tracer::{Attached, Engine};
 
 /// Changed with every change of the messages, by 2: a daemon may be older than an invocation that joins it. Its lowest bit
 /// tells a frng of 32 bits from one of 64: they know other ABIs, so their filters differ, and they cannot share tracees.
-const VERSION: u8 = 4 | (size_of::<usize>() == size_of::<u32>()) as u8;
+const VERSION: u8 = 6 | (size_of::<usize>() == size_of::<u32>()) as u8;
 
 /// Bytes of the longest message; a longer text is cut.
 pub const MESSAGE_MAX: usize = 1024;
@@ -50,6 +51,8 @@ pub enum Reply {
     Attached(Attached),
     /// It is not possible; one line for the user.
     Failed(String),
+    /// One line for the user. Another reply follows.
+    Told(String),
 }
 
 const RESERVE: u8 = b'r';
@@ -58,6 +61,7 @@ const GRANTED: u8 = b'G';
 const REFUSED: u8 = b'R';
 const ATTACHED: u8 = b'A';
 const FAILED: u8 = b'F';
+const TOLD: u8 = b'T';
 
 impl Request {
     /// As a packet.
@@ -116,12 +120,8 @@ impl Reply {
             Reply::Attached(Attached { stop_at_every_open }) => {
                 vec![ATTACHED, u8::from(*stop_at_every_open)]
             }
-            Reply::Failed(why) => {
-                let mut packet = vec![FAILED];
-                packet.extend_from_slice(why.as_bytes());
-                packet.truncate(MESSAGE_MAX);
-                packet
-            }
+            Reply::Failed(why) => text(FAILED, why),
+            Reply::Told(line) => text(TOLD, line),
         }
     }
 
@@ -132,9 +132,18 @@ impl Reply {
             [REFUSED] => Some(Reply::Refused),
             [ATTACHED, every] => Some(Reply::Attached(Attached { stop_at_every_open: every != 0 })),
             [FAILED, ref why @ ..] => Some(Reply::Failed(String::from_utf8_lossy(why).into_owned())),
+            [TOLD, ref line @ ..] => Some(Reply::Told(String::from_utf8_lossy(line).into_owned())),
             _ => None,
         }
     }
+}
+
+/// A packet with a text, which is cut if it is too long.
+fn text(kind: u8, text: &str) -> Vec<u8> {
+    let mut packet = vec![kind];
+    packet.extend_from_slice(text.as_bytes());
+    packet.truncate(MESSAGE_MAX);
+    packet
 }
 
 #[cfg(test)]
@@ -155,6 +164,7 @@ mod tests {
             Reply::Refused,
             Reply::Attached(Attached { stop_at_every_open: true }),
             Reply::Failed("why".into()),
+            Reply::Told("line".into()),
         ] {
             assert_eq!(Reply::decode(&reply.encode()), Some(reply));
         }

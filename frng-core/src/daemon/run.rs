@@ -5,11 +5,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use nix::sys::signal::Signal;
 
-use super::end::{End, remove_socket};
+use super::checkpoints::Checkpoints;
+use super::end::{End, elsewhere, remove_socket};
 use super::output_file::OutputFile;
 use super::protocol::Reply;
 use super::saves::Saves;
@@ -18,8 +20,9 @@ use super::socket::{Channel, Listener};
 use super::{Options, mendable, process, server};
 use crate::lie::LieTable;
 use crate::log::{Level, Log};
+use crate::state::live::LiveFile;
 use crate::state::save_file::{self, SaveFile};
-use crate::state::{StateFile, Table};
+use crate::state::{StateFile, Table, reason};
 use crate::stats::Stats;
 use crate::tracer::{self, Callers, Tracer};
 
@@ -44,11 +47,11 @@ pub struct Launch {
 /// Is the daemon. What goes wrong before it serves is told to the invocation that starts it.
 pub fn run(launch: Launch) {
     let Launch { options, first, persistent } = launch;
-    let (state, listener) = match persistent {
+    let (mut state, listener) = match persistent {
         Some(Persistent { state, listener }) => (Some(state), Some(listener)),
         None => (None, None),
     };
-    match Daemon::start(&options, &first, state.as_ref(), listener) {
+    match Daemon::start(&options, &first, state.as_mut(), listener) {
         Ok(daemon) => {
             drop(first);
             daemon.trace(state);
@@ -70,7 +73,8 @@ pub fn run(launch: Launch) {
 /// A daemon that serves.
 struct Daemon {
     tracer: Tracer,
-    table: Rc<Table>,
+    table: Arc<Table>,
+    live: Option<LiveFile>,
     log: Log,
     callers: Callers,
     report: Option<(OutputFile, Rc<Stats>)>,
@@ -83,7 +87,7 @@ impl Daemon {
     fn start(
         options: &Options,
         first: &Channel,
-        state: Option<&StateFile>,
+        mut state: Option<&mut StateFile>,
         listener: Option<Listener>,
     ) -> Result<Daemon, String> {
         // With the directory and the umask of the invocation.
@@ -96,7 +100,7 @@ impl Daemon {
         keep.extend(log_file.as_ref().map(OutputFile::as_fd));
         keep.extend(stats_file.as_ref().map(OutputFile::as_fd));
         keep.extend(listener.as_ref().map(Listener::as_fd));
-        keep.extend(state.iter().flat_map(|state| [state.file(), state.directory()]));
+        keep.extend(state.as_deref().into_iter().flat_map(|state| [state.file(), state.directory()]));
         let failed = |error: &io::Error| format!("cannot start the daemon: {}", mendable(error));
         process::settle(options.stay, &keep).map_err(|error| failed(&error))?;
         let log = match &log_file {
@@ -105,16 +109,27 @@ impl Daemon {
         };
         log_panics(&log);
 
-        let mut table = Table::create(&options.memory)?;
-        if let Some(state) = state {
-            let records = state.load()?;
+        let (mut saved, mut recovered, mut made) = (Vec::new(), None, None);
+        if let Some(state) = state.as_deref_mut() {
+            saved = state.load()?;
             state.rehearse()?;
-            table.load(records)?;
+            recovered = state.recover()?;
+            if recovered.is_some() {
+                saved = state.load()?;
+            }
+            made = Some(live_table(state, options));
         }
+        let (mut table, mut live, complaint) = match made {
+            Some(Ok((table, live))) => (table, Some(live), None),
+            // Then the checkpoints have to do.
+            Some(Err(why)) => (Table::create(&options.memory)?, None, Some(why)),
+            None => (Table::create(&options.memory)?, None, None),
+        };
+        table.load(saved)?;
         if let Some(records) = loaded {
             table.load(records)?;
         }
-        let table = Rc::new(table);
+        let table = Arc::new(table);
         let (sender, orders) = channel();
         let callers = Callers::new(state.is_some() || stats_file.is_some() || save.is_some());
         let report = stats_file.map(|file| (file, Rc::new(Stats::default())));
@@ -123,6 +138,13 @@ impl Daemon {
         let way = sessions::Tracer { orders: sender, ring: tracer::ring, log: log.clone() };
         let sessions = Sessions::new(way);
         let reservation = sessions.reserve().ok_or("cannot start the daemon: it is ending")?;
+        if let (Some(state), Some(live)) = (state.as_deref(), &mut live) {
+            live.publish(state)?;
+        }
+        if let Some(recovered) = &recovered {
+            // If it has died there is nobody to tell.
+            let _ = first.send(&Reply::Told(recovered.to_string()).encode());
+        }
         first
             .duplicate()
             .and_then(|first| server::start(&sessions, listener, first, reservation))
@@ -139,8 +161,17 @@ impl Daemon {
             }
             None => log.info(format_args!("daemon {pid}")),
         }
+        if let Some(recovered) = recovered {
+            log.info(format_args!("{recovered}"));
+        }
+        if let Some(live) = &live {
+            log.info(format_args!("the live table is {}", live.path().display()));
+        }
+        if let Some(why) = complaint {
+            log.error(format_args!("{why}; should this daemon be killed, what is done in its last second is lost"));
+        }
         let directory = options.memory.directory().to_owned();
-        Ok(Daemon { tracer, table, log, callers, report, save, directory, sessions })
+        Ok(Daemon { tracer, table, live, log, callers, report, save, directory, sessions })
     }
 
     fn trace(mut self, state: Option<StateFile>) {
@@ -149,7 +180,19 @@ impl Daemon {
         if let Some(saves) = saves.clone() {
             self.tracer.at_end_of_command(Box::new(move || saves.save()));
         }
-        let mut end = End::new(state, saves, self.table, self.log.clone(), self.callers, self.report, self.directory);
+        let way = self.sessions.tracer().clone();
+        let checkpoints = state.map(|state| Checkpoints::start(state, Arc::clone(&self.table), way));
+        let mut end = End {
+            checkpoints,
+            live: self.live,
+            saves,
+            late: None,
+            table: self.table,
+            log: self.log.clone(),
+            callers: self.callers,
+            report: self.report,
+            elsewhere: elsewhere(self.directory),
+        };
         let traced = panic::catch_unwind(AssertUnwindSafe(|| {
             self.tracer.run(&mut || {
                 let may_end = self.sessions.close();
@@ -179,6 +222,14 @@ impl Daemon {
         // A log that cannot be written has nowhere to be complained about.
         let _ = self.log.flush();
     }
+}
+
+/// A table in a file that outlives us.
+fn live_table(state: &StateFile, options: &Options) -> Result<(Table, LiveFile), String> {
+    let live = LiveFile::create(state, &options.memory)?;
+    let table = Table::create_live(&live)
+        .map_err(|error| format!("cannot use {} for the live table: {}", live.path().display(), reason(&error)))?;
+    Ok((table, live))
 }
 
 /// There is no terminal that would show them.

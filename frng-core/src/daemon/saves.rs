@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::log::Log;
 use crate::state::Table;
@@ -12,7 +12,7 @@ use crate::tracer::Callers;
 /// What is saved where.
 pub struct Saves {
     file: SaveFile,
-    table: Rc<Table>,
+    table: Arc<Table>,
     log: Log,
     callers: Callers,
     /// Where it is left if it cannot be saved in its place.
@@ -21,9 +21,9 @@ pub struct Saves {
 
 impl Saves {
     /// All of a table; `directory` is for temporary files.
-    pub fn new(file: SaveFile, table: &Rc<Table>, log: &Log, callers: &Callers, directory: &Path) -> Saves {
+    pub fn new(file: SaveFile, table: &Arc<Table>, log: &Log, callers: &Callers, directory: &Path) -> Saves {
         let elsewhere = [directory, Path::new("/tmp"), Path::new("/var/tmp")].map(Path::to_path_buf).to_vec();
-        Saves { file, table: Rc::clone(table), log: log.clone(), callers: callers.clone(), elsewhere }
+        Saves { file, table: Arc::clone(table), log: log.clone(), callers: callers.clone(), elsewhere }
     }
 
     /// Saves what is known now, unless that waits for a reader: then [`Saves::save_late`] is the time for it.

@@ -113,11 +113,12 @@ impl Counters {
         Kinds { all, inherited_from, nodes, devices, orphans, orphans_without_birth }
     }
 
-    /// From the first change on the table is not what it was made from.
+    /// From the first change on the table is not what it was made from. To be called after a change: who takes the changes before
+    /// that and then reads the table has seen it, or is told again.
     pub fn note_change(&self) {
         if let Some(changed) = self.region.word32(header::CHANGED) {
-            if changed.load(Ordering::Relaxed) == 0 {
-                changed.store(1, Ordering::Relaxed);
+            if changed.load(Ordering::SeqCst) == 0 {
+                changed.store(1, Ordering::SeqCst);
             }
         }
     }
@@ -127,10 +128,8 @@ impl Counters {
         self.region.word32(header::CHANGED).is_some_and(|changed| changed.load(Ordering::Relaxed) != 0)
     }
 
-    /// What is there now is what it was made from.
-    pub fn forget_changes(&self) {
-        if let Some(changed) = self.region.word32(header::CHANGED) {
-            changed.store(0, Ordering::Relaxed);
-        }
+    /// Whether there was one since this was asked last.
+    pub fn take_changes(&self) -> bool {
+        self.region.word32(header::CHANGED).is_some_and(|changed| changed.swap(0, Ordering::SeqCst) != 0)
     }
 }

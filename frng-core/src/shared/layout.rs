@@ -29,7 +29,7 @@ const INDEX_END: u32 = 1 << 24;
 
 /// "frnglies", and which layout it is.
 const MAGIC: u64 = u64::from_be_bytes(*b"frnglies");
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const MAGIC_AT: usize = 0;
 const VERSION_AT: usize = 8;
@@ -47,6 +47,15 @@ pub(super) mod header {
     pub const CHANGED: usize = 76;
     /// Six words: `kinds`.
     pub const KINDS: usize = 128;
+    /// Up to here the header never changes.
+    #[cfg(feature = "std")]
+    pub const CONSTANT_END: usize = 32;
+    /// Whose table it is: `salvage`.
+    #[cfg(feature = "std")]
+    pub const ORIGIN: usize = 256;
+    /// The checksum of both.
+    #[cfg(feature = "std")]
+    pub const SEAL: usize = 320;
 }
 
 /// How much fits into a mapping.

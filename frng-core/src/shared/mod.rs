@@ -13,13 +13,17 @@
 //!   million, 64 if no two lies say the same.
 //!
 //! `records` explains how a lie is found and made; `word` what is exchanged; `key` how an inode is told from others;
-//! `xattrs` where extended attributes are; `kinds` the counters. `verify` walks over all of it (feature `std`).
+//! `xattrs` where extended attributes are; `kinds` the counters. `verify` walks over all of it, `salvage` reads what a killed daemon
+//! has left, with the checksums of `check` (feature `std`).
 
+mod check;
 mod key;
 mod kinds;
 mod layout;
 mod records;
 mod region;
+#[cfg(feature = "std")]
+mod salvage;
 mod table;
 mod values;
 #[cfg(feature = "std")]
@@ -28,6 +32,8 @@ mod word;
 mod xattrs;
 
 pub use layout::Layout;
+#[cfg(feature = "std")]
+pub use salvage::{ORIGIN_LEN, Salvage, Torn};
 pub use table::{Entry, SharedTable};
 #[cfg(feature = "std")]
 pub use verify::Summary;

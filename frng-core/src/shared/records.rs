@@ -175,9 +175,11 @@ impl Records {
     pub fn exchange(&self, index: u32, old: Word, new: Word) -> bool {
         let Some(record) = self.record(index) else { return false };
         let (before, after) = (self.marks(old), self.marks(new));
+        // Before it too: whoever is killed in between has changed it.
         self.counters.note_change();
         self.counters.raise(after.without(before));
         let changed = record.exchange(old, new);
+        self.counters.note_change();
         self.counters.lower(if changed { before.without(after) } else { after.without(before) });
         changed
     }
@@ -296,6 +298,17 @@ impl Records {
     pub fn used(&self) -> u32 {
         let next = self.region.word32(header::NEXT_RECORD).map_or(0, |next| next.load(Ordering::SeqCst));
         next.min(self.capacity)
+    }
+
+    /// For [`super::salvage`]: whether nothing was ever written there.
+    #[cfg(feature = "std")]
+    pub fn is_blank(&self, index: u32) -> bool {
+        self.record(index).is_some_and(|record| {
+            record.word().0 == 0
+                && record.ino.load(Ordering::SeqCst) == 0
+                && record.birth.load(Ordering::SeqCst) == 0
+                && record.next.load(Ordering::SeqCst) == 0
+        })
     }
 
     /// For [`super::verify`]: chains there are.

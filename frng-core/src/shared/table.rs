@@ -17,6 +17,8 @@ use crate::lie::{Kinds, Lie, LieTable};
 /// The table of lies in memory that processes share. See the module for how it works.
 #[derive(Clone, Copy)]
 pub struct SharedTable {
+    #[cfg(feature = "std")]
+    pub(super) region: Region,
     pub(super) counters: Counters,
     pub(super) values: Values,
     pub(super) records: Records,
@@ -66,7 +68,14 @@ impl SharedTable {
         let counters = Counters::new(region);
         let values = Values::new(region, layout, &offsets);
         let records = Records::new(region, layout, &offsets, values, counters);
-        Some(SharedTable { counters, values, records, arena: Arena::new(region, layout, &offsets) })
+        Some(SharedTable {
+            #[cfg(feature = "std")]
+            region,
+            counters,
+            values,
+            records,
+            arena: Arena::new(region, layout, &offsets),
+        })
     }
 
     /// Whether anything was changed since the begin, or since the last [`SharedTable::forget_changes`].
@@ -76,7 +85,18 @@ impl SharedTable {
 
     /// What is there now is what the table was made from.
     pub fn forget_changes(&self) {
-        self.counters.forget_changes();
+        self.counters.take_changes();
+    }
+
+    /// Whether anything was changed since this was asked last. Who reads the table afterwards sees those changes.
+    pub fn take_changes(&self) -> bool {
+        self.counters.take_changes()
+    }
+
+    /// Whether there can be an extended attribute of this name and with so many bytes.
+    #[cfg(feature = "std")]
+    pub fn can_hold_xattr(name: &[u8], len: usize) -> bool {
+        (1..=super::xattrs::NAME_MAX).contains(&name.len()) && len <= super::xattrs::VALUE_MAX
     }
 
     /// Drops the lies that `keep` does not want. What changes meanwhile is kept.
@@ -97,7 +117,7 @@ impl SharedTable {
         });
     }
 
-    fn entry(&self, seen: &Seen) -> Option<Entry> {
+    pub(super) fn entry(&self, seen: &Seen) -> Option<Entry> {
         let lie = self.records.lie(seen.word).filter(|_| seen.word.state() == State::Live)?;
         let InodeKey { dev, ino } = seen.key.inode_key();
         Some(Entry {

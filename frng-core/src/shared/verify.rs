@@ -93,6 +93,9 @@ impl SharedTable {
         if seen.word.is_birth_known() && !seen.birth.is_known() {
             return Err(format!("lie {seen:?} has no birth"));
         }
+        if !self.values.is_sound(seen.word.value()) {
+            return Err(format!("lie {seen:?} has a broken value"));
+        }
         let list = seen.word.xattrs();
         if list != 0 && !self.arena.is_sound(list) {
             return Err(format!("lie {seen:?} has broken xattrs"));

@@ -2,7 +2,7 @@
 //!
 //! A blob is a name and its value: two words with their lengths in bytes, then the bytes, each filled up to a word. A list is a word
 //! with a count, then the index of a blob each, sorted by name. A record's word names its list; changing an attribute
-//! makes a new list.
+//! makes a new list. The first word of each has a checksum of the rest above the number.
 //!
 //! Since readers never wait and may have stopped anywhere, what was replaced is not used again: it is rubbish until
 //! the daemon ends. Attributes are few and seldom set twice, and setting one to what it is already makes none.
@@ -10,6 +10,7 @@
 use core::cmp::Ordering as Order;
 use core::sync::atomic::Ordering;
 
+use super::check::Check;
 use super::layout::{Layout, Offsets, UNIT_LEN, element, header};
 use super::region::{Region, give_back, take};
 use crate::errno::Errno;
@@ -21,6 +22,11 @@ pub(super) const NAME_MAX: usize = 255;
 pub(super) const VALUE_MAX: usize = 65536;
 /// Longest list (`XATTR_LIST_MAX` bytes of names).
 const COUNT_MAX: u32 = 65536;
+/// Bits of the length of a name; above them there is the checksum.
+const NAME_BITS: u32 = 8;
+/// Bits of the count of a list; above them there is the checksum.
+const COUNT_BITS: u32 = 17;
+const COUNT_MASK: u32 = (1 << COUNT_BITS) - 1;
 /// Bytes that are passed on at once. The stack of an agent is small.
 const PIECE: usize = 512;
 
@@ -132,22 +138,34 @@ impl Arena {
         self.set_word(at, 1, len as u32).ok_or(Errno::EIO)?;
         let blob = self.blob(span.first).ok_or(Errno::EIO)?;
         self.region.copy_in(blob.name_at, name).ok_or(Errno::EIO)?;
-        let (mut at, mut left) = (blob.value_at, len);
+        let (mut value_at, mut left) = (blob.value_at, len);
         let mut piece = [0; PIECE];
         while left != 0 {
             let room = piece.get_mut(..left.min(PIECE)).ok_or(Errno::EIO)?;
             fill(room)?;
-            self.region.copy_in(at, room).ok_or(Errno::EIO)?;
-            at = at.checked_add(room.len()).ok_or(Errno::EIO)?;
+            self.region.copy_in(value_at, room).ok_or(Errno::EIO)?;
+            value_at = value_at.checked_add(room.len()).ok_or(Errno::EIO)?;
             left = left.saturating_sub(room.len());
         }
-        Ok(())
+        let check = self.check_of(&blob).ok_or(Errno::EIO)?.bits(32 - NAME_BITS);
+        self.set_word(at, 0, name.len() as u32 | check << NAME_BITS).ok_or(Errno::EIO)
+    }
+
+    /// The checksum of a blob: of all that is behind its first word.
+    fn check_of(&self, blob: &Blob) -> Option<Check> {
+        let at = self.place(blob.index)?;
+        let words = 2_usize.wrapping_add(padded(blob.name_len) / 4).wrapping_add(padded(blob.value_len) / 4);
+        let mut check = Check::new().and(blob.name_len as u32);
+        for index in 1..words {
+            check = check.and(self.word(at, index)?);
+        }
+        Some(check)
     }
 
     /// The blob with an index; `None` if there is none within the arena.
     pub fn blob(&self, index: u32) -> Option<Blob> {
         let at = self.place(index)?;
-        let name_len = usize::try_from(self.word(at, 0)?).ok().filter(|len| *len <= NAME_MAX)?;
+        let name_len = usize::try_from(self.word(at, 0)? & ((1 << NAME_BITS) - 1)).ok()?;
         let value_len = usize::try_from(self.word(at, 1)?).ok().filter(|len| *len <= VALUE_MAX)?;
         let name_at = at.checked_add(8)?;
         let value_at = name_at.checked_add(padded(name_len))?;
@@ -185,7 +203,7 @@ impl Arena {
 
     /// How many attributes a list has.
     fn count(&self, list: u32) -> u32 {
-        self.place(list).and_then(|at| self.word(at, 0)).map_or(0, |count| count.min(COUNT_MAX))
+        self.place(list).and_then(|at| self.word(at, 0)).map_or(0, |word| (word & COUNT_MASK).min(COUNT_MAX))
     }
 
     /// The blobs of a list, sorted by name; those that are none are left out.
@@ -222,10 +240,11 @@ impl Arena {
         };
         *room = Some(span);
         let at = self.place(span.first).ok_or(Errno::EIO)?;
-        let (mut count, mut default_acl) = (0_usize, false);
+        let (mut count, mut default_acl, mut check) = (0_usize, false, Check::new());
         let mut push = |blob: u32, name: &[u8]| {
             count = count.saturating_add(1);
             default_acl |= name == DEFAULT_ACL;
+            check = check.and(blob);
             self.set_word(at, count, blob).ok_or(Errno::EIO)
         };
         let mut new = blob;
@@ -244,7 +263,8 @@ impl Arena {
         if let Some(blob) = new {
             push(blob, name)?;
         }
-        self.set_word(at, 0, count as u32).ok_or(Errno::EIO)?;
+        let check = check.and(count as u32).bits(32 - COUNT_BITS);
+        self.set_word(at, 0, count as u32 & COUNT_MASK | check << COUNT_BITS).ok_or(Errno::EIO)?;
         Ok((if count == 0 { 0 } else { span.first }, default_acl))
     }
 
@@ -259,20 +279,42 @@ impl Arena {
         self.region.word32(header::NEXT_UNIT).map_or(0, |next| next.load(Ordering::SeqCst)).min(self.capacity)
     }
 
-    /// Whether all of a list is where lists are, sorted and complete.
+    /// Whether all of a list is where lists are, sorted, complete and as it was written.
     #[cfg(feature = "std")]
     pub fn is_sound(&self, list: u32) -> bool {
         let Some(at) = self.place(list) else { return false };
-        let Some(count) = self.word(at, 0).filter(|count| (1..=COUNT_MAX).contains(count)) else { return false };
+        let Some(first) = self.word(at, 0) else { return false };
+        let count = first & COUNT_MASK;
+        if !(1..=COUNT_MAX).contains(&count) {
+            return false;
+        }
+        let mut check = Check::new();
+        for index in 1..=count {
+            let Some(word) = self.word(at, index as usize) else { return false };
+            check = check.and(word);
+        }
+        if check.and(count).bits(32 - COUNT_BITS) != first >> COUNT_BITS {
+            return false;
+        }
         let mut names: Vec<Vec<u8>> = Vec::new();
         for blob in self.blobs(list) {
             let Some(name) = self.name(&blob) else { return false };
-            if blob.index >= self.used() || names.last().is_some_and(|last| last.as_slice() >= name.bytes()) {
+            if !self.is_blob_sound(&blob)
+                || blob.index >= self.used()
+                || names.last().is_some_and(|last| last.as_slice() >= name.bytes())
+            {
                 return false;
             }
             names.push(name.bytes().to_vec());
         }
         names.len() == count as usize
+    }
+
+    #[cfg(feature = "std")]
+    fn is_blob_sound(&self, blob: &Blob) -> bool {
+        let first = self.place(blob.index).and_then(|at| self.word(at, 0));
+        let check = self.check_of(blob).map(|check| check.bits(32 - NAME_BITS));
+        first.map(|first| first >> NAME_BITS) == check && check.is_some()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -162,7 +162,7 @@ impl StateFile {
             }
         };
         let unsaved = state.unsaved().map_or(Ok(()), Err);
-        let changed = unsaved.and_then(|()| state.load()).and_then(change);
+        let changed = unsaved.and_then(|()| state.recover()).and_then(|_| state.load()).and_then(change);
         let changed = changed.and_then(|records| state.save(&records).map(|()| records));
         if changed.is_err() {
             state.abandon();
@@ -273,7 +273,20 @@ pub(super) fn fill(file: &File, records: &[Record]) -> io::Result<()> {
 /// # Errors
 /// One line that says where it is broken, or why it cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Record>, String> {
-    load(&open_to_read(path)?, path)
+    let file = open_to_read(path)?;
+    match flock(&file, libc::LOCK_SH | libc::LOCK_NB) {
+        Ok(()) => load_left(&file, path),
+        // In use, or it cannot be locked.
+        Err(_) => load(&file, path),
+    }
+}
+
+/// Reads a state file that nobody uses, with what a killed daemon has left of it.
+fn load_left(file: &File, path: &Path) -> Result<Vec<Record>, String> {
+    match StateFile::open(path) {
+        Ok(state) if state.has_live_table() => state.load_recovered(),
+        _ => load(file, path),
+    }
 }
 
 /// Reads a state file that is in nobody's use.
@@ -283,7 +296,7 @@ pub fn read(path: &Path) -> Result<Vec<Record>, String> {
 pub fn read_unused(path: &Path) -> Result<Vec<Record>, String> {
     let file = open_to_read(path)?;
     match flock(&file, libc::LOCK_SH | libc::LOCK_NB) {
-        Ok(()) => load(&file, path),
+        Ok(()) => load_left(&file, path),
         Err(error) if error.raw_os_error() == Some(libc::EWOULDBLOCK) => Err(in_use(path)),
         Err(error) => Err(format!("cannot lock the state file {}: {}", path.display(), reason(&error))),
     }
@@ -312,6 +325,8 @@ fn load(mut file: &File, path: &Path) -> Result<Vec<Record>, String> {
     let failed = |error: io::Error| format!("cannot read the state file {path}: {}", reason(&error));
     let refused = |broken| format!("cannot use the state file {path}: {broken}; mend it or move it away");
     let mut text = Vec::new();
+    // It may have been read or written before.
+    file.rewind().map_err(failed)?;
     // A disk image named by mistake is refused without reading all of it.
     file.take(4096).read_to_end(&mut text).map_err(failed)?;
     if !text.starts_with(b"frng_state") {

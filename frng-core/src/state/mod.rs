@@ -3,6 +3,7 @@
 mod file;
 pub mod foreign;
 mod format;
+pub mod live;
 mod record;
 mod replace;
 mod rescue;

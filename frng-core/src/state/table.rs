@@ -4,20 +4,25 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::format::is_known_mode;
+use super::live::LiveFile;
 use super::record::{Record, Xattrs};
 use crate::errno::Errno;
 use crate::inode::{InodeId, InodeKey};
 use crate::inside::local::LiesFile;
 use crate::lie::{Kinds, Lie, LieTable};
 use crate::memory::{Mapping, Place, anonymous_file, full_disk};
-use crate::shared::{Layout, SharedTable, Summary};
+use crate::shared::{Entry, Layout, SharedTable, Summary};
 
 /// The lies of a daemon: a [`SharedTable`] and the file it is in.
 pub struct Table {
     shared: SharedTable,
     file: File,
     mapping: Mapping,
+    /// Some changes have been [taken](Table::take_changes).
+    was_changed: AtomicBool,
     /// Records that no kernel would ask for and the shared table has no room for: kept to be saved again.
     aside: Vec<Record>,
 }
@@ -34,6 +39,17 @@ impl Table {
             full_disk::survive(&table.mapping, &table.file)?;
             Ok(table)
         })
+    }
+
+    /// A table without lies, in the file of a live table.
+    ///
+    /// # Errors
+    /// The kernel's, if the file cannot be used for it.
+    pub fn create_live(live: &LiveFile) -> io::Result<Table> {
+        let table = Table::with_largest(live.file().try_clone()?)?;
+        full_disk::survive(&table.mapping, &table.file)?;
+        table.shared.sign(&live.origin().bytes());
+        Ok(table)
     }
 
     /// A table without lies, for this process only.
@@ -65,7 +81,7 @@ impl Table {
         // SAFETY: mapped as long as the table, which keeps the mapping, and zero, as the file is new. Nothing else in this
         // process accesses it.
         let shared = unsafe { SharedTable::create(mapping.address(), len, layout) }.ok_or_else(impossible)?;
-        Ok(Table { shared, file, mapping, aside: Vec::new() })
+        Ok(Table { shared, file, mapping, was_changed: AtomicBool::new(false), aside: Vec::new() })
     }
 
     /// Adds lies, which count as saved. Of two about the same inode number that about the younger inode is
@@ -121,24 +137,36 @@ impl Table {
     pub fn records(&self) -> Vec<Record> {
         let mut records = self.aside.clone();
         self.shared.each(&mut |entry| {
-            if !entry.is_orphan {
-                let xattrs = if entry.has_xattrs { self.xattrs(&entry.inode) } else { Xattrs::new() };
-                records.push(Record { inode: entry.inode, lie: entry.lie, xattrs });
+            // What a program has spoilt must not make a file of it that cannot be read.
+            if !entry.is_orphan && is_known_mode(entry.lie.mode.into()) {
+                records.push(Table::record(&self.shared, entry));
             }
         });
         records.sort_unstable_by_key(|record| record.inode.key());
         records
     }
 
-    fn xattrs(&self, inode: &InodeId) -> Xattrs {
+    /// All of a lie.
+    pub(super) fn record(table: &SharedTable, entry: &Entry) -> Record {
         let mut xattrs = Xattrs::new();
-        self.shared.xattr_names(inode, &mut |name| {
-            let mut value = Vec::new();
-            if self.shared.xattr(inode, name, &mut |piece| value.extend_from_slice(piece)).is_ok() {
-                xattrs.insert(name.to_vec(), value);
-            }
-        });
-        xattrs
+        let inode = entry.inode;
+        if entry.has_xattrs {
+            table.xattr_names(&inode, &mut |name| {
+                let mut value = Vec::new();
+                if table.xattr(&inode, name, &mut |piece| value.extend_from_slice(piece)).is_ok() {
+                    xattrs.insert(name.to_vec(), value);
+                }
+            });
+        }
+        Record { inode, lie: entry.lie, xattrs }
+    }
+
+    /// Whether a table has room for numbers and lengths like these; else the record is kept aside.
+    pub(super) fn can_hold(Record { inode, lie, xattrs }: &Record) -> bool {
+        u32::try_from(inode.dev).is_ok()
+            && u32::try_from(lie.rdev).is_ok()
+            && u16::try_from(lie.mode).is_ok()
+            && xattrs.iter().all(|(name, value)| SharedTable::can_hold_xattr(name, value.len()))
     }
 
     /// The inodes of all orphans.
@@ -159,7 +187,15 @@ impl Table {
 
     /// Whether the table may differ from what it was made from.
     pub fn is_changed(&self) -> bool {
-        self.shared.is_changed()
+        self.was_changed.load(Ordering::SeqCst) || self.shared.is_changed()
+    }
+
+    /// Whether it may differ from what it was when this was asked last; [`Table::records`] then has those changes. Costs those who
+    /// make changes nothing.
+    pub fn take_changes(&self) -> bool {
+        let changed = self.shared.take_changes();
+        self.was_changed.fetch_or(changed, Ordering::SeqCst);
+        changed
     }
 
     /// The file it is in, of which code in a tracee maps [`Table::len`] bytes.

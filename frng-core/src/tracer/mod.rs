@@ -71,6 +71,8 @@ pub enum Order {
     Attach(Attach),
     /// Write the list of tracked processes to the log.
     Dump,
+    /// Tell those who wait for attached commands: one line.
+    Tell(String),
     /// Nothing but: look whether the daemon is idle.
     Check,
     /// Trace no longer: this signal has come.

@@ -18,6 +18,7 @@ impl Tracer {
         match order {
             Order::Attach(attach) => self.attach(attach),
             Order::Dump => self.dump(),
+            Order::Tell(line) => self.callers.tell(&line),
             Order::Check => {}
             Order::Terminate(signal) => self.terminated = Some(signal),
         }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -71,7 +72,7 @@ impl Tracer {
     /// One line that says what is wrong with the place and how to mend it.
     pub fn new(
         options: &Options,
-        table: Rc<Table>,
+        table: Arc<Table>,
         log: Log,
         orders: Orders,
         callers: Callers,

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::task::Poll;
 
 use super::Engine;
@@ -47,7 +48,7 @@ pub struct World {
     /// Where to tell what is refused.
     pub log: Log,
     /// The lies.
-    pub table: Rc<Table>,
+    pub table: Arc<Table>,
     /// The memory shared with tracees.
     pub trampoline: Trampoline,
     /// The sites that programs are known to use.

@@ -1,7 +1,9 @@
 //! Runs one conformance case in the current directory and prints what the program saw.
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use frng_tests::crashes::{self, Loss};
 use frng_tests::{cases, mazes, roles, stage, walks};
 
 fn main() -> ExitCode {
@@ -73,8 +75,39 @@ fn main() -> ExitCode {
             }
             _ => usage("usage: frng-case walk-source SEED STEP,STEP,..."),
         },
+        // Writers without end in the current directory, and what must be left of them: all, or what was done before a time.
+        ["crash-write", seed, processes] => match (seed.parse(), processes.parse()) {
+            (Ok(seed), Ok(processes)) => report(crashes::write(seed, processes).map_err(|error| error.to_string())),
+            _ => usage("usage: frng-case crash-write SEED PROCESSES"),
+        },
+        ["crash-check"] => report(crashes::check(Loss::Nothing).map(|counts| println!("{} {}", counts.0, counts.1))),
+        ["crash-check", time] => match time.parse() {
+            Ok(time) => report(crashes::check(Loss::After(time)).map(|counts| println!("{} {}", counts.0, counts.1))),
+            _ => usage("usage: frng-case crash-check [NANOSECONDS]"),
+        },
+        ["crash-damage", file, kind, seed, ref old @ ..] => match seed.parse() {
+            Ok(seed) => {
+                let old = old.first().map(Path::new);
+                report(crashes::damage(Path::new(file), kind, seed, old).map_err(|error| error.to_string()))
+            }
+            _ => usage("usage: frng-case crash-damage FILE KIND SEED [OLD-FILE]"),
+        },
+        ["now"] => {
+            println!("{}", crashes::now());
+            ExitCode::SUCCESS
+        }
         ["role", role, ..] => roles::play(role, &words[2..]),
         _ => usage("usage: frng-case list | run NAME"),
+    }
+}
+
+fn report(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("frng-case: {why}");
+            ExitCode::FAILURE
+        }
     }
 }
 
