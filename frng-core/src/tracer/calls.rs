@@ -236,9 +236,6 @@ impl Tracer {
                 }
                 let leaders = self.tracked.values().map(|tracked| tracked.thread.tgid);
                 self.sweeper.sweep(&self.world.table, leaders);
-                if self.tracked(tid)?.lacks_wait_filter() {
-                    ptrace::interrupt(tid);
-                }
                 let passed = next == Next::Finished(Ok(Answer::Pass));
                 let again = matches!(next, Next::FinishedAgain(_)) || next == Next::Finished(Err(ERESTARTNOINTR));
                 if let Some(origin) = origin.filter(|_| !passed) {

@@ -361,6 +361,7 @@ impl Tracer {
 
     /// Lets a tracee run to its next interesting stop.
     pub(super) fn resume(&mut self, tid: i32, signal: i32) -> Result<(), Gone> {
+        self.interrupt_again(tid)?;
         let tracked = self.tracked(tid)?;
         if matches!(tracked.phase, Phase::Running) {
             if let Some(result) = self.resume_as_traced(tid, signal) {

@@ -5,6 +5,7 @@ use super::info::{self, Info};
 use super::orders::Order;
 use super::{Kind, Nested, Run, Stop};
 use crate::call::{Call, TraceeAddr};
+use crate::creds::CAP_SYS_ADMIN;
 use crate::errno::Errno;
 use crate::policy::{Answer, Outcome, Tracee};
 use crate::tracer::lookup;
@@ -123,7 +124,11 @@ impl Thread {
             }
             SETSIGINFO => self.set_signal_info(tid, &stop, data)?,
             GET_SYSCALL_INFO => return self.call_info(tid, &stop, addr, data),
-            SECCOMP_GET_FILTER | SECCOMP_GET_METADATA => return Err(Errno::ENOENT),
+            // It has none that it could be told of.
+            SECCOMP_GET_FILTER | SECCOMP_GET_METADATA => {
+                let allowed = self.creds().has(CAP_SYS_ADMIN);
+                return Err(if allowed { Errno::EINVAL } else { Errno::EACCES });
+            }
             PEEKTEXT | PEEKDATA => self.peek(tid, addr, data)?,
             POKETEXT | POKEDATA => self.poke(tid, addr, data)?,
             PEEKUSR => self.peek_user(tid, addr, data)?,

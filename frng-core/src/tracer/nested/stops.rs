@@ -33,6 +33,8 @@ impl Tracer {
         let number = nested.stops.get() + 1;
         nested.stops.set(number);
         let Some(process) = nested.with(tid, |traced| {
+            // As the kernel has it: any stop is the one that was asked for (`kernel/signal.c: ptrace_stop`).
+            traced.interrupted = false;
             traced.stop = Some(Stop { number, ..stop });
             traced.process
         }) else {
@@ -64,6 +66,19 @@ impl Tracer {
             return self.report(tid, stop);
         }
         self.resume(tid, 0)
+    }
+
+    /// A tracee that is to stop, and stopped for us meanwhile, has to be interrupted once more: any stop takes the
+    /// interruption back (`kernel/signal.c: ptrace_stop`).
+    pub(in crate::tracer) fn interrupt_again(&mut self, tid: i32) -> Result<(), Gone> {
+        let tracked = self.tracked(tid)?;
+        let runs = matches!(tracked.phase, Phase::Running | Phase::InPlace);
+        let lacks = tracked.lacks_wait_filter() && tracked.flight.is_none();
+        let wanted = || self.world.nested.with(tid, |traced| traced.interrupted || traced.unset) == Some(true);
+        if runs && (lacks || wanted()) {
+            ptrace::interrupt(tid);
+        }
+        Ok(())
     }
 
     /// How a tracee in its own business is to run on, if it has a tracer.
@@ -159,18 +174,13 @@ impl Tracer {
         if !self.world.nested.is_traced(tid) {
             return Ok(false);
         }
-        let interrupted = self.world.nested.with(tid, |traced| {
+        self.world.nested.with(tid, |traced| {
             if again {
                 traced.again = Some((origin.number, origin.pc, origin.sp));
             }
             traced.replaced |= !at_exit;
-            traced.interrupted
         });
         self.send_held(tid);
-        if interrupted == Some(true) {
-            // It may have been while the handler had a call under way.
-            ptrace::interrupt(tid);
-        }
         if !at_exit || again {
             return Ok(false);
         }
