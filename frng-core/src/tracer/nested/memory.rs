@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 
 use super::info;
+use crate::arch::REGISTERS_MAX;
 use crate::call::TraceeAddr;
 use crate::errno::Errno;
 use crate::policy::{Answer, Outcome, Tracee, TraceeExt};
@@ -19,6 +20,8 @@ const GETREGSET: u64 = 0x4204;
 const SETREGSET: u64 = 0x4205;
 const GETSIGMASK: u64 = 0x420a;
 const PEEKSIGINFO: u64 = 0x4209;
+/// The general purpose registers (`include/uapi/linux/elf.h`).
+const NT_PRSTATUS: u64 = 1;
 /// Bytes of the kernel's set of signals.
 const SIGNALS_LEN: u64 = 8;
 
@@ -55,10 +58,12 @@ impl Thread {
         self.world.abis.first().is_some_and(|own| std::ptr::eq(own, self.abi_table()))
     }
 
-    /// `PTRACE_PEEKUSR`: a word of `struct user`, which each CPU has another one of.
+    /// `PTRACE_PEEKUSR`: a word of `struct user`, which each CPU has another one of. With 32-bit programs it begins with the
+    /// general purpose registers.
     pub(super) fn peek_user(&self, tid: i32, addr: u64, data: u64) -> Result<(), Errno> {
         if !self.is_like_us() {
-            return Err(Errno::EIO);
+            let registers = self.narrow_registers(tid, addr)?;
+            return self.write(TraceeAddr(data), &registers[addr as usize..addr as usize + 4]);
         }
         let mut word = 0usize;
         // SAFETY: the kernel writes one word, which is live.
@@ -69,10 +74,21 @@ impl Thread {
     /// `PTRACE_POKEUSR`.
     pub(super) fn poke_user(&self, tid: i32, addr: u64, data: u64) -> Result<(), Errno> {
         if !self.is_like_us() {
-            return Err(Errno::EIO);
+            let mut registers = self.narrow_registers(tid, addr)?;
+            registers[addr as usize..addr as usize + 4].copy_from_slice(&(data as u32).to_ne_bytes());
+            return exchange(SETREGSET, tid, NT_PRSTATUS, &mut registers).map(|_| ());
         }
         // SAFETY: takes no memory of ours.
         unsafe { ptrace::raw(POKEUSR, tid, addr as usize, data as usize) }.map(|_| ())
+    }
+
+    /// The general purpose registers of a program of this one's width, which have a word at `addr`.
+    fn narrow_registers(&self, tid: i32, addr: u64) -> Result<Vec<u8>, Errno> {
+        let mut registers = vec![0u8; REGISTERS_MAX];
+        let len = exchange(GETREGSET, tid, NT_PRSTATUS, &mut registers)?;
+        registers.truncate(len);
+        let is_word = addr % 4 == 0 && addr < len as u64;
+        if len == self.abi().registers_len() && is_word { Ok(registers) } else { Err(Errno::EIO) }
     }
 
     /// `PTRACE_GETREGSET`, `PTRACE_SETREGSET`: `data` is the address of a `struct iovec`.
