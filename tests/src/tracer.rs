@@ -117,6 +117,8 @@ pub fn call_at(pid: i32) -> Option<String> {
     let mut info = [0u64; INFO_LEN / 8];
     let len = match request(GET_SYSCALL_INFO, pid, INFO_LEN, info.as_mut_ptr() as usize) {
         Ok(len) => len,
+        // Its process has ended meanwhile.
+        Err(libc::ESRCH) => return None,
         Err(error) => return Some(format!("no call: {}", errno::name(error))),
     };
     match info[0] as u8 {

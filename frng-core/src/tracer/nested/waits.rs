@@ -186,7 +186,8 @@ impl Thread {
         let mine =
             |tracer, process| if wait.has(libc::__WNOTHREAD) { tracer == self.tid } else { process == self.tgid };
         nested.traced.borrow().iter().any(|(tid, traced)| mine(traced.tracer, traced.process) && wait.is_for(*tid))
-            || nested.ends.borrow().iter().any(|end| mine(end.tracer, end.process) && wait.is_for(end.tid))
+            || wait.has(libc::WEXITED)
+                && nested.ends.borrow().iter().any(|end| mine(end.tracer, end.process) && wait.is_for(end.tid))
     }
 
     /// What there is to tell, which with `WNOWAIT` stays to be told.
