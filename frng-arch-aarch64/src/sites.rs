@@ -114,6 +114,10 @@ impl Inside for Sites {
         [(site.begin, jump), (site.begin, Code::new(&[]))]
     }
 
+    fn original(&self, _site: &Site) -> Code {
+        Code::new(&[&SVC.to_le_bytes()])
+    }
+
     fn trap(&self) -> Option<(u8, u64)> {
         None
     }

@@ -15,7 +15,7 @@ pub mod numbers;
 pub mod registers;
 pub mod trampoline;
 
-use frng_core::arch::{Abi, BOOTSTRAP_MAX, Registers, StatBytes, TrampolineLayout};
+use frng_core::arch::{Abi, BOOTSTRAP_MAX, OldRegisterRequest, Registers, StatBytes, TrampolineLayout};
 use frng_core::call::Sys;
 use frng_core::errno::Errno;
 use frng_core::stat::Statx;
@@ -82,6 +82,10 @@ impl Abi for Arm {
 
     fn take_hidden(&self, registers: &mut Registers, now: &Registers) {
         registers::take_hidden(registers, now);
+    }
+
+    fn old_register_requests(&self) -> &'static [OldRegisterRequest] {
+        registers::OLD_REQUESTS
     }
 
     fn word_len(&self) -> usize {

@@ -9,10 +9,18 @@
 //! Programs are in one of two instruction sets, which a bit of cpsr tells. Their syscall instructions have different lengths. The
 //! trampoline is ARM code, so whatever leads there changes that bit too.
 
-use frng_core::arch::Registers;
+use frng_core::arch::{OldRegisterRequest, Registers};
 
 /// Bytes of the register set.
 pub const LEN: usize = 18 * 4;
+
+/// `PTRACE_GETREGS`, `PTRACE_SETREGS` and those of the vector registers (`arch/arm64/kernel/ptrace.c: compat_arch_ptrace`).
+pub const OLD_REQUESTS: &[OldRegisterRequest] = &[
+    OldRegisterRequest { request: 12, sets: false, set: 1, len: LEN },
+    OldRegisterRequest { request: 13, sets: true, set: 1, len: LEN },
+    OldRegisterRequest { request: 27, sets: false, set: 0x400, len: 32 * 8 + 4 },
+    OldRegisterRequest { request: 28, sets: true, set: 0x400, len: 32 * 8 + 4 },
+];
 
 /// `NT_ARM_SYSTEM_CALL`: the number of the call under way.
 pub const NUMBER_SET: u32 = 0x404;

@@ -15,7 +15,7 @@ pub mod numbers;
 pub mod registers;
 pub mod trampoline;
 
-use frng_core::arch::{Abi, BOOTSTRAP_MAX, Registers, StatBytes, TrampolineLayout};
+use frng_core::arch::{Abi, BOOTSTRAP_MAX, OldRegisterRequest, Registers, StatBytes, TrampolineLayout};
 use frng_core::call::Sys;
 use frng_core::errno::Errno;
 use frng_core::stat::Statx;
@@ -74,6 +74,10 @@ impl Abi for I386 {
 
     fn settle(&self, registers: &mut Registers) {
         registers::settle(registers);
+    }
+
+    fn old_register_requests(&self) -> &'static [OldRegisterRequest] {
+        registers::OLD_REQUESTS
     }
 
     fn word_len(&self) -> usize {

@@ -9,13 +9,24 @@
 //! 64-bit code can issue these calls too, by `int $0x80`. Then the register set is that of x86_64, 27 words of 64 bits, of
 //! which the kernel looks at the lower halves (`arch/x86/entry/syscall_32.c`). The length of a set tells which form it has.
 
-use frng_core::arch::Registers;
+use frng_core::arch::{OldRegisterRequest, Registers};
 
 /// Bytes of the register set of a 32-bit program.
 pub const LEN: usize = 17 * 4;
 
 /// Bytes of the register set of 64-bit code.
 const WIDE_LEN: usize = 27 * 8;
+
+/// `PTRACE_GETREGS`, `PTRACE_SETREGS`, `PTRACE_GETFPREGS`, `PTRACE_SETFPREGS`, `PTRACE_GETFPXREGS`, `PTRACE_SETFPXREGS`
+/// (`arch/x86/kernel/ptrace.c: ia32_arch_ptrace`).
+pub const OLD_REQUESTS: &[OldRegisterRequest] = &[
+    OldRegisterRequest { request: 12, sets: false, set: 1, len: LEN },
+    OldRegisterRequest { request: 13, sets: true, set: 1, len: LEN },
+    OldRegisterRequest { request: 14, sets: false, set: 2, len: 108 },
+    OldRegisterRequest { request: 15, sets: true, set: 2, len: 108 },
+    OldRegisterRequest { request: 18, sets: false, set: 0x46e6_2b7f, len: 512 },
+    OldRegisterRequest { request: 19, sets: true, set: 0x46e6_2b7f, len: 512 },
+];
 
 /// Where things are in a register set, in bytes.
 struct Form {

@@ -142,10 +142,15 @@ pub const TABLE: &[(u32, Sys)] = &[
     // New threads and processes
     (Sysno::clone as u32, Sys::Clone),
     (Sysno::clone3 as u32, Sys::Clone3),
+    // Tracers among the programs
+    (Sysno::ptrace as u32, Sys::Ptrace),
+    (Sysno::wait4 as u32, Sys::Wait4),
+    (Sysno::waitid as u32, Sys::Waitid),
     // Issued by the policy itself
     (Sysno::close as u32, Sys::Close),
     (Sysno::fcntl as u32, Sys::Fcntl),
     (Sysno::gettid as u32, Sys::Gettid),
+    (Sysno::ppoll as u32, Sys::Ppoll),
     (Sysno::mmap as u32, Sys::Mmap),
     (Sysno::msync as u32, Sys::Msync),
     (Sysno::execve as u32, Sys::Execve),
@@ -202,6 +207,7 @@ mod tests {
         Sys::Statfs64,
         Sys::Mmap2,
         Sys::Umount,
+        Sys::Waitpid,
     ];
 
     #[test]

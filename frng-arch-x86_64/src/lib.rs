@@ -16,7 +16,7 @@ pub mod registers;
 pub mod sites;
 pub mod trampoline;
 
-use frng_core::arch::{Abi, BOOTSTRAP_MAX, Registers, Related, StatBytes, TrampolineLayout};
+use frng_core::arch::{Abi, BOOTSTRAP_MAX, OldRegisterRequest, Registers, Related, StatBytes, TrampolineLayout};
 use frng_core::call::Sys;
 use frng_core::errno::Errno;
 #[cfg(feature = "sites")]
@@ -85,6 +85,10 @@ impl Abi for X86_64 {
 
     fn after_steps(&self, registers: &mut Registers) {
         registers::after_steps(registers);
+    }
+
+    fn old_register_requests(&self) -> &'static [OldRegisterRequest] {
+        registers::OLD_REQUESTS
     }
 
     fn word_len(&self) -> usize {

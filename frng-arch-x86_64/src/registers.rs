@@ -5,10 +5,18 @@
 //! number and tells whether there is a call at all: -1 means none, so nothing is made at a syscall-enter-stop and
 //! nothing is restarted when a signal comes (`arch/x86/kernel/signal.c: arch_do_signal_or_restart`).
 
-use frng_core::arch::Registers;
+use frng_core::arch::{OldRegisterRequest, Registers};
 
 /// Bytes of the register set.
 pub const LEN: usize = 27 * 8;
+
+/// `PTRACE_GETREGS`, `PTRACE_SETREGS`, `PTRACE_GETFPREGS`, `PTRACE_SETFPREGS` (`arch/x86/kernel/ptrace.c: arch_ptrace`).
+pub const OLD_REQUESTS: &[OldRegisterRequest] = &[
+    OldRegisterRequest { request: 12, sets: false, set: 1, len: LEN },
+    OldRegisterRequest { request: 13, sets: true, set: 1, len: LEN },
+    OldRegisterRequest { request: 14, sets: false, set: 2, len: 512 },
+    OldRegisterRequest { request: 15, sets: true, set: 2, len: 512 },
+];
 
 const R10: usize = 7 * 8;
 const R9: usize = 8 * 8;

@@ -116,6 +116,13 @@ impl Inside for Sites {
         }
     }
 
+    fn original(&self, site: &Site) -> Code {
+        match site.way {
+            Way::Load(number) => Code::new(&[&[MOV_EAX], &number.to_le_bytes()]),
+            Way::Padding(_) | Way::Whole => Code::new(&[&SYSCALL]),
+        }
+    }
+
     fn trap(&self) -> Option<(u8, u64)> {
         Some((INT3, 1))
     }

@@ -177,6 +177,11 @@ pub trait Abi: Sync {
     /// Takes away what single steps of a tracer may have left in the registers.
     fn after_steps(&self, _registers: &mut Registers) {}
 
+    /// Requests of ptrace(2) for a whole register set that programs of this convention have besides `PTRACE_GETREGSET`.
+    fn old_register_requests(&self) -> &'static [OldRegisterRequest] {
+        &[]
+    }
+
     // 3. Layouts.
 
     /// Bytes of a pointer, of a `long` and of an auxv word.
@@ -240,6 +245,19 @@ pub trait Abi: Sync {
     fn inside(&self) -> Option<&'static dyn Inside> {
         None
     }
+}
+
+/// A request like `PTRACE_GETREGS`: a register set of a fixed length, of the CPU's own number.
+#[derive(Clone, Copy, Debug)]
+pub struct OldRegisterRequest {
+    /// Its number.
+    pub request: u32,
+    /// Whether it sets the registers.
+    pub sets: bool,
+    /// The set (`NT_*`) that a program of this convention means.
+    pub set: u32,
+    /// Bytes of it.
+    pub len: usize,
 }
 
 /// A convention that a kernel may know besides.

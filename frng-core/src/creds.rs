@@ -108,6 +108,8 @@ caps! {
     CAP_IPC_LOCK = 14;
     /// chroot(2).
     CAP_SYS_CHROOT = 18;
+    /// Trace any process.
+    CAP_SYS_PTRACE = 19;
     /// A multitude, sethostname(2) and trusted xattrs among them.
     CAP_SYS_ADMIN = 21;
     /// Raise priorities.

@@ -42,6 +42,20 @@ pub fn build(abis: &[&dyn Abi], stop_at_every_open: bool) -> Vec<sock_filter> {
 
 /// Builds the program for tracees of which so many calls are looked at; otherwise as [`build`].
 pub fn build_for(abis: &[&dyn Abi], scope: Scope) -> Vec<sock_filter> {
+    let knows_others = kernel_knows_others(abis);
+    build_by(abis, &|program, row, stop, allow| condition(program, row, scope, knows_others, stop, allow))
+}
+
+/// Builds the program that a tracee gets besides when it becomes the tracer of others: it stops at waits ([`Stop::Tracing`]).
+pub fn build_for_tracers(abis: &[&dyn Abi]) -> Vec<sock_filter> {
+    build_by(abis, &|_, row, stop, allow| if row.stop == Stop::Tracing { stop } else { allow })
+}
+
+/// Appends the condition under which a call stops; returns where to go for the call. Where to go for one that does, and for
+/// one that does not, comes last.
+type Decide<'a> = &'a dyn Fn(&mut Backwards, &Row, Label, Label) -> Label;
+
+fn build_by(abis: &[&dyn Abi], decide: Decide) -> Vec<sock_filter> {
     let mut program = Backwards::default();
     let mut next = program.ret(NOT_IMPLEMENTED);
     let mut archs: Vec<u32> = Vec::new();
@@ -52,7 +66,7 @@ pub fn build_for(abis: &[&dyn Abi], scope: Scope) -> Vec<sock_filter> {
     }
     // Written last, asked first.
     for arch in archs.into_iter().rev() {
-        let calls = calls_of(&mut program, abis, arch, scope);
+        let calls = calls_of(&mut program, abis, arch, decide);
         next = program.jump(libc::BPF_JEQ, arch, calls, next);
     }
     program.load(ARCH);
@@ -60,8 +74,7 @@ pub fn build_for(abis: &[&dyn Abi], scope: Scope) -> Vec<sock_filter> {
 }
 
 /// Appends what decides about the calls of one architecture; begins with the number not loaded.
-fn calls_of(program: &mut Backwards, abis: &[&dyn Abi], arch: u32, scope: Scope) -> Label {
-    let knows_others = kernel_knows_others(abis);
+fn calls_of(program: &mut Backwards, abis: &[&dyn Abi], arch: u32, decide: Decide) -> Label {
     let allow = program.ret(ALLOW);
     let not_implemented = program.ret(NOT_IMPLEMENTED);
     // Each number with what happens at it.
@@ -82,7 +95,7 @@ fn calls_of(program: &mut Backwards, abis: &[&dyn Abi], arch: u32, scope: Scope)
         // Conditions by row; the numbers of several calls may share one.
         for (number, sys) in abi.numbers() {
             has_variant |= *number >= VARIANT;
-            decided.push((*number, condition(program, sys.row(), scope, knows_others, stop, allow)));
+            decided.push((*number, decide(program, sys.row(), stop, allow)));
         }
     }
     decided.sort_by_key(|(number, _)| *number);
@@ -110,7 +123,7 @@ fn condition(program: &mut Backwards, row: &Row, scope: Scope, knows_others: boo
     let position = |kind: Arg| row.args.iter().position(|arg| *arg == kind);
     let (kind, bits) = match row.stop {
         _ if scope == Scope::Paths && row.may_name_files() => return stop,
-        Stop::Never | Stop::Inside => return allow,
+        Stop::Never | Stop::Inside | Stop::Tracing => return allow,
         Stop::Always => return stop,
         Stop::Executing => return if knows_others { stop } else { allow },
         Stop::Opening if scope.has_opens() => return stop,
@@ -518,9 +531,9 @@ mod tests {
         let program = program(&fakes, Scope::Plain);
         for number in 0..600 {
             let looked_at = run(&program, Data { number, arch: FIRST, ip: 0, args: [0; 6] }).1;
-            let stops = fakes[0]
-                .sys(u64::from(number))
-                .is_some_and(|sys| !matches!(sys.row().stop, Stop::Never | Stop::Executing | Stop::Inside));
+            let stops = fakes[0].sys(u64::from(number)).is_some_and(|sys| {
+                !matches!(sys.row().stop, Stop::Never | Stop::Executing | Stop::Inside | Stop::Tracing)
+            });
             let has_values = |sys: Sys| sys.row().stop != Stop::OneOf(Arg::Op, &[]);
             if !stops {
                 assert_eq!(looked_at, ARCH, "{number}");

@@ -27,6 +27,8 @@ pub mod root_exec;
 pub mod roots;
 pub mod scheduling;
 pub mod times;
+pub mod tracing;
+pub mod tracing_waits;
 pub mod walks;
 pub mod xattr;
 pub mod xattr_acl;
@@ -89,6 +91,8 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         lifetime::CASES,
         access::CASES,
         times::CASES,
+        tracing::CASES,
+        tracing_waits::CASES,
         xattr::CASES,
         xattr_acl::CASES,
         namespaces::CASES,

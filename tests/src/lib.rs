@@ -5,6 +5,7 @@
 //!   the libc prefers.
 //! * [`seen`] shows an inode through every stat variant at once.
 //! * [`stage`] sets a scene: files, child processes, other users, threads.
+//! * [`tracer`] is a small debugger.
 //! * [`walks`] draws random sequences of calls of several processes, and [`mazes`] random paths.
 //! * [`crashes`] has writers that are killed and what must be left of their work.
 //! * [`roles`] are the second halves of cases that exec a copy of themselves.
@@ -21,4 +22,5 @@ pub mod random;
 pub mod roles;
 pub mod seen;
 pub mod stage;
+pub mod tracer;
 pub mod walks;

@@ -48,6 +48,7 @@ fn heading(theme: &str) -> String {
         "privileged" => "Other rights of root",
         "schedule" => "Scheduling",
         "inode_flags" => "Inode flags",
+        "nested" => "Tracers among the programs",
         other => {
             let mut title = other.replace('_', " ");
             if let Some(first) = title.get_mut(..1) {
@@ -103,6 +104,7 @@ fn stops(row: &Row) -> String {
         Stop::Executing => "if the kernel may run programs of conventions that frng does not know".to_owned(),
         Stop::Opening => "if it may make a file; always once there are faked devices".to_owned(),
         Stop::Inside => "in another root".to_owned(),
+        Stop::Tracing => "in a process that traces others".to_owned(),
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Stop {
     Executing,
     /// Only in a process with another root, where paths are translated.
     Inside,
+    /// Only in a process that traces others: a wait, which has to tell of them.
+    Tracing,
 }
 
 /// How many calls of a tracee are looked at: each scope has what those before have.
@@ -103,7 +105,7 @@ impl Call {
             return true;
         }
         match self.row().stop {
-            Stop::Never | Stop::Inside => false,
+            Stop::Never | Stop::Inside | Stop::Tracing => false,
             Stop::Always => true,
             Stop::AnyBit(kind, bits) => self.word(kind) & bits != 0,
             Stop::OneOf(kind, values) => values.contains(&self.int(kind)),

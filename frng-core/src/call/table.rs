@@ -43,7 +43,7 @@ impl Sys {
     }
 }
 
-use Stop::{Always, AnyBit, Executing, Inside, Never, OneOf, Opening};
+use Stop::{Always, AnyBit, Executing, Inside, Never, OneOf, Opening, Tracing};
 
 calls! {
     // Ownership: policy/ownership.rs
@@ -252,6 +252,12 @@ calls! {
     Execve "execve" (Path, In, In) Executing, program::execute, "ENOEXEC for programs of conventions that are not supported; set-user-ID and the auxv are seen to after the exec";
     Execveat "execveat" (Dirfd, Path, In, In, AtFlags) Executing, program::execute, "ENOEXEC for programs of conventions that are not supported; set-user-ID and the auxv are seen to after the exec";
 
+    // Tracers among the programs: policy/nested.rs
+    Ptrace "ptrace" (Op, Pid, In, Operand) Always, nested::ptrace, "of a process that is fooled too: answered by frng, which shows the program's own calls; SYSEMU and seccomp's filters are not there to be asked about; of another one as it is";
+    Wait4 "wait4" (Pid, Out, Flags, Out) Tracing, nested::wait, "tells of what it traces, too";
+    Waitid "waitid" (Op, Pid, Out, Flags, Out) Tracing, nested::wait, "tells of what it traces, too";
+    Waitpid "waitpid" (Pid, Out, Flags) Tracing, nested::wait, "tells of what it traces, too";
+
     // Issued by the policy itself.
     Close "close" (Fd) Never, tools::pass, "";
     Fcntl "fcntl" (Fd, Op, Operand) Never, tools::pass, "";
@@ -259,4 +265,5 @@ calls! {
     Mmap "mmap" (In, Length, Flags, Flags, Fd, Int) Never, tools::pass, "";
     Mmap2 "mmap2" (In, Length, Flags, Flags, Fd, Int) Never, tools::pass, "";
     Msync "msync" (In, Length, Flags) Never, tools::pass, "";
+    Ppoll "ppoll" (In, Count, In, In, Length) Never, tools::pass, "";
 }

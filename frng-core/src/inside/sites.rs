@@ -113,6 +113,9 @@ pub trait Inside: Sync {
     /// What leads from a site to its stub: addresses and code, to be written in this order.
     fn jumps(&self, site: &Site, stub: u64) -> [(u64, Code); 2];
 
+    /// The program's own instruction at the begin of a site.
+    fn original(&self, site: &Site) -> Code;
+
     /// A single byte which, executed at the begin of a site, stops the thread, and where its program counter then is
     /// relative to the begin: what is written first where others may execute the site meanwhile. `None` if they may,
     /// because they meet either instruction.

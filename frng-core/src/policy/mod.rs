@@ -22,6 +22,7 @@ pub mod lifetime;
 pub mod mode;
 pub mod mounts;
 pub mod namespaces;
+pub mod nested;
 mod note;
 pub mod opening;
 pub mod ownership;

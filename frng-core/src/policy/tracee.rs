@@ -312,6 +312,22 @@ pub trait Tracee {
         Err(Errno::EPERM)
     }
 
+    /// ptrace(2), as if this thread could be the tracer of others that are fooled.
+    ///
+    /// # Errors
+    /// The kernel's.
+    async fn ptrace(&self, _call: &Call) -> Outcome {
+        Ok(Answer::Pass)
+    }
+
+    /// A wait, which tells of those that this thread's process traces, too.
+    ///
+    /// # Errors
+    /// The kernel's.
+    async fn wait(&self, _call: &Call) -> Outcome {
+        Ok(Answer::Pass)
+    }
+
     /// Copies the tracee's memory; all or `EFAULT`.
     fn read(&self, from: TraceeAddr, to: &mut [u8]) -> Result<(), Errno>;
 

@@ -36,6 +36,8 @@ impl Tracer {
                 view: lookup::view(attach.pid),
                 rooted: Rooted::default(),
                 space: Rc::default(),
+                maker: 0,
+                watches_waits: false,
             };
             let ids = (attach.pid, attach.pid, 0);
             self.log.info(format_args!("{}: attached, engine {:?}", attach.pid, attach.engine));

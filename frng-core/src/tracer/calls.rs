@@ -10,7 +10,7 @@ use super::run::Tracer;
 use super::thread::Thread;
 use super::tracked::Phase;
 use crate::arch::DONE_NUMBER;
-use crate::call::{Call, Scope, Sys};
+use crate::call::{Call, Scope, Stop, Sys};
 use crate::errno::Errno;
 use crate::filter;
 use crate::inside::calls;
@@ -19,14 +19,24 @@ use crate::policy::{self, Answer, Outcome, PATH_MAX, TraceeExt, reach};
 use crate::stats::Subject;
 
 impl Tracer {
-    pub(super) fn handle_call(&mut self, tid: i32) -> Result<(), Gone> {
+    pub(super) fn handle_call(&mut self, tid: i32, by_filter: bool) -> Result<(), Gone> {
         let info = ptrace::syscall_info(tid)?;
         let tracked = self.tracked(tid)?;
         match (&tracked.phase, info.position) {
             (Phase::Running, Position::Entry { number, args }) if tracked.closed.is_some() => {
                 self.open_memory(tid, &info, number, args)
             }
-            (Phase::Running, Position::Entry { number, args }) => self.enter(tid, &info, number, args),
+            (Phase::Running, Position::Entry { number, args }) => {
+                let has_filter = tracked.thread.engine.filters();
+                if !by_filter && self.tell_entry(tid, &info, number, args)? {
+                    return Ok(());
+                }
+                if has_filter && !by_filter {
+                    // If it is to be answered the filter stops it once more.
+                    return self.resume(tid, 0);
+                }
+                self.enter(tid, &info, number, args)
+            }
             (Phase::InPlace, Position::Exit { result }) => {
                 if tracked.flight.as_mut().is_none_or(Flight::at_exit) {
                     tracked.thread.set_reply(Errno::from_raw(tracked.thread.abi.get().abi().result(result)));
@@ -58,12 +68,22 @@ impl Tracer {
                 // If the filter stops the call, that comes next.
                 self.resume(tid, 0)
             }
-            (_, Position::Exit { .. }) => match tracked.done.take() {
+            (_, Position::Exit { result }) => match tracked.done.take() {
                 Some(result) => self.done(tid, result),
+                None if matches!(tracked.phase, Phase::Running) && self.tell_exit(tid, result)? => Ok(()),
                 None => self.resume(tid, 0),
             },
             // Told of a leader that another thread has replaced meanwhile: its exec comes with a later wait.
             (_, Position::None) => Ok(()),
+            _ => self.resume(tid, 0),
+        }
+    }
+
+    /// The tracer of a tracee has been told of the call it is about to enter, and lets it: in the engine that has no filter.
+    pub(super) fn handle_call_told(&mut self, tid: i32) -> Result<(), Gone> {
+        let info = ptrace::syscall_info(tid)?;
+        match info.position {
+            Position::Entry { number, args } => self.enter(tid, &info, number, args),
             _ => self.resume(tid, 0),
         }
     }
@@ -119,7 +139,9 @@ impl Tracer {
             false if every_open => Scope::Opens,
             false => Scope::Plain,
         };
-        if !ready || !call.stops(scope) {
+        let waits = tracked.thread.watches_waits.get() || !tracked.thread.engine.filters();
+        let is_wait = waits && sys.row().stop == Stop::Tracing;
+        if !ready || !call.stops(scope) && !is_wait {
             return self.resume(tid, 0);
         }
         tracked.thread.abi.set(abi);
@@ -189,6 +211,7 @@ impl Tracer {
             Next::Injected => tracked.phase = Phase::Injected,
             next @ (Next::Finished(_) | Next::FinishedAgain(_)) => {
                 let flight = tracked.flight.take();
+                let at_exit = flight.as_ref().is_some_and(Flight::is_at_exit);
                 tracked.phase = Phase::Running;
                 if let (Next::FinishedAgain(mask), Some(stack)) = (next, tracked.closed) {
                     return self.prepare_opened(tid, mask, stack);
@@ -213,6 +236,14 @@ impl Tracer {
                 }
                 let leaders = self.tracked.values().map(|tracked| tracked.thread.tgid);
                 self.sweeper.sweep(&self.world.table, leaders);
+                let passed = next == Next::Finished(Ok(Answer::Pass));
+                let again = matches!(next, Next::FinishedAgain(_)) || next == Next::Finished(Err(ERESTARTNOINTR));
+                if let Some(origin) = origin.filter(|_| !passed) {
+                    if self.answered(tid, origin, again, at_exit)? {
+                        return Ok(());
+                    }
+                }
+                return self.go_on(tid);
             }
         }
         self.resume(tid, 0)

@@ -115,6 +115,11 @@ impl Flight {
         real
     }
 
+    /// Whether the tracee stands behind its call, or what took its place.
+    pub fn is_at_exit(&self) -> bool {
+        matches!(self.at, At::Exit | At::Nothing)
+    }
+
     /// The call in the trampoline has returned: the tracee is before [`crate::arch::DONE_NUMBER`], or after it where
     /// that cannot be cancelled.
     pub fn at_done(&mut self) {

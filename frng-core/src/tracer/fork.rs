@@ -35,7 +35,7 @@ impl Maker {
 
 impl Tracer {
     /// A tracee tells of a thread or process that it has made.
-    pub(super) fn handle_fork(&mut self, tid: i32) -> Result<(), Gone> {
+    pub(super) fn handle_fork(&mut self, tid: i32, event: i32) -> Result<(), Gone> {
         let child = ptrace::event_message(tid)? as i32;
         // One that was killed may be reaped already.
         if !self.tracked.contains_key(&child) && ptrace::exists(child) {
@@ -48,9 +48,10 @@ impl Tracer {
             let copied =
                 space.has_agent() && !same_process && ptrace::same_memory(maker.thread.tid, child) == Some(false);
             let space = if copied { Rc::new(space.copy()) } else { space };
+            self.see_fork(tid, child, event, changed_call.is_some());
             self.take_on(child, &maker, same_process, space, changed_call);
         }
-        self.resume(tid, 0)
+        self.go_on(tid)
     }
 
     /// Tracks a new thread that `maker` has made, with this memory, by a call whose arguments were changed if it is given.
@@ -70,6 +71,7 @@ impl Tracer {
         }
         let renew = !space.uniform.get();
         start.space = space;
+        let has_options = self.world.nested.has_options(thread.tid);
         let tgid = if same_process { thread.tgid } else { child };
         self.track((child, tgid, thread.tgid), thread.engine, start, thread.home.get(), *every_open, *ready);
         if let Some(tracked) = self.tracked.get_mut(&child) {
@@ -78,7 +80,7 @@ impl Tracer {
             }
             tracked.born_of = changed_call;
             tracked.watched = *watched && same_process;
-            tracked.not_to_watch = *watched && !same_process;
+            tracked.not_to_watch = *watched && !same_process || has_options;
         }
         // The order of the two stops is not defined.
         if let Some(early) = self.early.remove(&child) {
@@ -90,8 +92,9 @@ impl Tracer {
     pub(super) fn see_begin(&mut self, tid: i32) -> Result<(), Gone> {
         let tracked = self.tracked(tid)?;
         if std::mem::take(&mut tracked.not_to_watch) {
-            ptrace::not_to_watch(tid)?;
+            ptrace::set_options(tid, self.options_of(tid))?;
         }
+        let tracked = self.tracked(tid)?;
         if let Some(origin) = tracked.born_of.take() {
             flight::show_own_arguments(&tracked.thread, &origin)?;
         }

@@ -198,9 +198,10 @@ fn is_to_be_waited_for(tracked: &Tracked, child: &Child) -> bool {
 }
 
 /// What `/proc/TID/stat` tells of a thread (proc_pid_stat(5)).
-struct Stat {
+pub(super) struct Stat {
     state: char,
-    parent: i32,
+    /// The process whose child it is.
+    pub(super) parent: i32,
     /// It has begun to end, or has ended.
     is_exiting: bool,
     /// When it was made, in ticks since the machine has started.
@@ -210,7 +211,7 @@ struct Stat {
 }
 
 impl Stat {
-    fn of(tid: i32) -> Option<Stat> {
+    pub(super) fn of(tid: i32) -> Option<Stat> {
         /// `include/linux/sched.h`
         const PF_EXITING: u64 = 4;
         let stat = fs::read_to_string(format!("/proc/{tid}/stat")).ok()?;

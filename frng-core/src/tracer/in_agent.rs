@@ -31,7 +31,7 @@ impl Tracer {
         let thread = Rc::clone(&tracked.thread);
         let space = Rc::clone(&thread.space.borrow());
         let (Some(agent), Some(abi)) = (thread.world.trampoline.agent(), thread.world.agents_abi(&thread)) else {
-            return self.resume(tid, signal);
+            return self.deliver(tid, signal);
         };
         let mut registers = ptrace::registers(tid)?;
         let (pc, sp) = (abi.pc(&registers), abi.sp(&registers));
@@ -79,24 +79,58 @@ impl Tracer {
                 return Ok(());
             }
             let Phase::Leaving(leaving) = std::mem::replace(&mut tracked.phase, Phase::Running) else { return Ok(()) };
+            if thread.world.nested.is_traced(tid) {
+                let signal = leaving.finish_stopped(tid)?;
+                return self.left_agent(tid, signal);
+            }
+            // Its tracer has ended meanwhile.
+            if leaving.is_of_no_signal() {
+                leaving.finish_stopped(tid)?;
+                return self.resume(tid, 0);
+            }
             if let Left::IntoCall(mask) = leaving.finish(tid)? {
                 tracked.phase = Phase::IntoCall(mask);
             }
             return Ok(());
         }
         match place {
-            Place::Program => self.resume(tid, signal),
+            Place::Program => self.deliver(tid, signal),
             // It does nothing that could fault.
             _ if fault && agent.contains(pc) => {
                 self.give_up(tid, exec::Failure::Cannot(format!("its agent has failed (signal {signal})")))
             }
             _ => {
-                let mut leaving = Leaving::begin(tid, signal)?;
-                leaving.advance(tid, &space, agent, abi)?;
-                tracked.phase = Phase::Leaving(Box::new(leaving));
-                Ok(())
+                let leaving = Leaving::begin(tid, signal)?;
+                self.leave_agent(tid, leaving)
             }
         }
+    }
+
+    /// Has a thread that is in the agent leave it.
+    pub(super) fn leave_agent(&mut self, tid: i32, mut leaving: Leaving) -> Result<(), Gone> {
+        let tracked = self.tracked(tid)?;
+        let thread = Rc::clone(&tracked.thread);
+        let space = Rc::clone(&thread.space.borrow());
+        let (Some(agent), Some(abi)) = (thread.world.trampoline.agent(), thread.world.agents_abi(&thread)) else {
+            return Ok(());
+        };
+        leaving.advance(tid, &space, agent, abi)?;
+        tracked.phase = Phase::Leaving(Box::new(leaving));
+        Ok(())
+    }
+
+    /// Whether a stopped thread is in the agent, or on the way in or out.
+    pub(super) fn is_in_agent(&mut self, tid: i32) -> Result<bool, Gone> {
+        let thread = Rc::clone(&self.tracked(tid)?.thread);
+        let space = Rc::clone(&thread.space.borrow());
+        let (Some(agent), Some(abi)) = (thread.world.trampoline.agent(), thread.world.agents_abi(&thread)) else {
+            return Ok(false);
+        };
+        if !space.has_agent() {
+            return Ok(false);
+        }
+        let registers = ptrace::registers(tid)?;
+        Ok(leaving::place(abi.pc(&registers), abi.sp(&registers), &space, agent, abi) != Place::Program)
     }
 }
 
@@ -110,5 +144,5 @@ pub fn replace_site(thread: &Thread, pc: u64, number: u32) -> Option<bool> {
 pub fn tools(thread: &Thread) -> Option<Tools<'_>> {
     let space = thread.space.borrow();
     let (agent, inside) = (thread.world.trampoline.agent()?, thread.world.agents_abi(thread)?.inside()?);
-    space.has_agent().then(|| Tools { inside, agent, shared: Rc::strong_count(&space) > 1 })
+    (space.has_agent() && !space.put_back.get()).then(|| Tools { inside, agent, shared: Rc::strong_count(&space) > 1 })
 }

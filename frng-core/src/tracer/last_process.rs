@@ -43,7 +43,9 @@ impl Tracer {
                 self.asked(idle);
             }
         }
-        self.let_end(tid);
+        if !self.tell_ending(tid) {
+            self.let_end(tid);
+        }
     }
 
     fn end_others(&mut self) {

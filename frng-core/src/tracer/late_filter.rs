@@ -34,8 +34,9 @@ impl Tracer {
         let tracked = self.tracked(tid)?;
         let idle = matches!(tracked.phase, Phase::Running) && tracked.flight.is_none();
         let adds_filter = late_filter && tracked.lacks_filter();
+        let adds_waits = tracked.lacks_wait_filter();
         let is_misnamed = tracked.ready && tracked.thread.is_misnamed();
-        if !idle || !adds_filter && !is_misnamed {
+        if !idle || !adds_filter && !adds_waits && !is_misnamed {
             return Ok(false);
         }
         tracked.every_open |= adds_filter;
@@ -50,6 +51,9 @@ impl Tracer {
                 if adds_filter {
                     thread.stop_at_every_open().await?;
                 }
+                if adds_waits {
+                    thread.watch_waits().await?;
+                }
                 thread.take_name().await?;
                 Ok(Answer::Pass)
             }),
@@ -62,5 +66,11 @@ impl Tracked {
     /// Whether its filter lets plain opens through, and another one can be added.
     pub(super) fn lacks_filter(&self) -> bool {
         !self.every_open && self.ready && self.thread.engine.filters()
+    }
+
+    /// Whether it is to stop at waits, and its filter does not.
+    pub(super) fn lacks_wait_filter(&self) -> bool {
+        let (wants, watches) = (self.thread.wants_waits.get(), self.thread.watches_waits.get());
+        wants && !watches && self.ready && self.thread.engine.filters()
     }
 }

@@ -97,6 +97,11 @@ impl Leaving {
         Ok(Leaving { signal, info, mask, blocked: HELD_BACK, interrupted: false, running: false })
     }
 
+    /// Whether it leaves only to be stopped.
+    pub fn is_of_no_signal(&self) -> bool {
+        self.signal == 0
+    }
+
     /// Sends the thread one step further. Returns whether it has left the agent.
     pub fn advance(&mut self, tid: i32, space: &Space, agent: &Agent, abi: &dyn Abi) -> Result<bool, Gone> {
         let mut registers = ptrace::registers(tid)?;
@@ -181,6 +186,16 @@ impl Leaving {
             ptrace::set_signal_mask(tid, self.blocked)?;
         }
         if self.running { ptrace::cont(tid, waits) } else { ptrace::step(tid, waits) }
+    }
+
+    /// It has left, and is stopped for a signal, before the program's own call: there it stays. Returns the signal that has
+    /// waited, as which the stop is shown; 0 if it was none.
+    pub fn finish_stopped(self, tid: i32) -> Result<i32, Gone> {
+        if self.signal != 0 {
+            ptrace::set_signal_info(tid, &self.info)?;
+        }
+        ptrace::set_signal_mask(tid, self.mask)?;
+        Ok(self.signal)
     }
 
     /// It has left, and is stopped for a signal, before the program's own call: lets it receive the one that has waited, now

@@ -4,7 +4,7 @@
 //! one; `thread` is what a handler sees of its tracee, `tracked` what the tracer knows besides.
 //!
 //! What stops mean: `calls` (calls and their handlers), `fork` and `foundlings` (new threads and processes), `new_program`
-//! and `exec` (a program that has just been loaded), `in_agent` and `leaving` (signals), `last_process` (before an end).
+//! and `exec` (a program that has just been loaded), `nested` (tracees that trace others), `in_agent` and `leaving` (signals), `last_process` (before an end).
 
 mod abi_table;
 mod agent;
@@ -24,6 +24,7 @@ mod last_process;
 mod late_filter;
 mod leaving;
 mod lookup;
+mod nested;
 mod new_program;
 mod orders;
 mod orphans;

@@ -24,6 +24,7 @@ impl Tracer {
                 self.insert(tracked);
             }
         }
+        self.see_exec(former, tid);
         self.ending.forget(tid);
         self.callers.lives(tid);
         let tracked = self.tracked(tid)?;
@@ -73,6 +74,7 @@ impl Tracer {
                         thread.space.borrow().replace_early(tid, tools);
                     }
                 }
+                self.tell_exec(tid);
                 self.handle_trap(tid)
             }
             Err(error) => self.give_up(tid, error),

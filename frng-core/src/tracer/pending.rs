@@ -94,7 +94,7 @@ impl Pending {
 mod tests {
     use super::*;
 
-    const ENDED: Event = Event::Ended { killed: false };
+    const ENDED: Event = Event::Ended { killed: false, status: 0 };
 
     /// Tracees that stop again as soon as they run on, told of as the kernel does: always the first in the list.
     struct Busy {

@@ -77,7 +77,7 @@ fn or_gone(result: Result<(), Refusal>) -> Result<(), Gone> {
     result.map_err(|refusal| if refusal.errno == Errno::ESRCH { Gone::Dead } else { Gone::Refused(refusal) })
 }
 
-/// Whether a process stops once more when it is about to end; so does what it makes, unless that is told [`not_to_watch`].
+/// Whether a process stops once more when it is about to end; so does what it makes, unless [`set_options`] ends that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Watch {
     /// [`super::wait::Event::Ending`].
@@ -99,9 +99,22 @@ pub fn seize(tid: i32, watch: Watch) -> io::Result<()> {
         .map_err(|refusal| io::Error::from_raw_os_error(refusal.errno.0))
 }
 
-/// [`Watch::Nothing`] from now on, for a tracee that has inherited another.
-pub fn not_to_watch(tid: i32) -> Result<(), Gone> {
-    or_gone(request(libc::PTRACE_SETOPTIONS, tid, 0, OPTIONS as usize))
+/// Sets the options of a stopped tracee: those of all, and these.
+pub fn set_options(tid: i32, more: i32) -> Result<(), Gone> {
+    or_gone(request(libc::PTRACE_SETOPTIONS, tid, 0, (OPTIONS | more) as usize))
+}
+
+/// Any request, with `data` as the kernel itself takes it.
+///
+/// # Safety
+/// `addr` and `data` are what the request takes: numbers, or the addresses of live memory of its size.
+///
+/// # Errors
+/// The kernel's.
+pub unsafe fn raw(request: u64, tid: i32, addr: usize, data: usize) -> Result<u64, Errno> {
+    // SAFETY: the caller's.
+    let result = unsafe { libc::syscall(libc::SYS_ptrace, request as libc::c_long, tid as libc::c_long, addr, data) };
+    if result == -1 { Err(last_errno()) } else { Ok(result as u64) }
 }
 
 /// Lets a tracee run until its next event, delivering `signal` if it is not 0.
@@ -160,6 +173,11 @@ pub fn is_at_exec(tid: i32) -> Result<bool, Gone> {
         Err(Gone::Refused(Refusal { errno: Errno::EINVAL, .. })) => Ok(false),
         Err(gone) => Err(gone),
     }
+}
+
+/// Whether a tracee has stopped as one that is seized does when it is interrupted, begins, or is in a group-stop.
+pub fn is_at_event_stop(tid: i32) -> Result<bool, Gone> {
+    signal_info(tid).map(|info| info.si_code >> 8 == libc::PTRACE_EVENT_STOP)
 }
 
 /// General purpose registers.

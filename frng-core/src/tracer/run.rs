@@ -103,6 +103,7 @@ impl Tracer {
                 threads: Default::default(),
                 mapping: Default::default(),
                 copies: Default::default(),
+                nested: Default::default(),
                 bound: Default::default(),
             }),
             log,
@@ -243,6 +244,7 @@ impl Tracer {
             not_to_watch: false,
             every_open,
             ready,
+            stopped: false,
         });
     }
 
@@ -283,10 +285,11 @@ impl Tracer {
     }
 
     pub(super) fn handle(&mut self, tid: i32, event: Event) {
-        if let Event::Ended { killed } = event {
+        if let Event::Ended { killed, status } = event {
             self.early.remove(&tid);
             self.ending.forget(tid);
             self.callers.ended(tid);
+            self.see_end(tid, status);
             if let Some(tracked) = self.remove(tid) {
                 let space = Rc::clone(&tracked.thread.space.borrow());
                 self.left_space(&tracked.thread);
@@ -303,7 +306,14 @@ impl Tracer {
             return;
         }
         self.follower.stopped(tid);
-        match self.handle_stop(tid, event) {
+        let result = self.handle_stop(tid, event);
+        self.see_to(tid, result);
+        self.obey_tracers();
+    }
+
+    /// What has become of a stopped tracee.
+    pub(super) fn see_to(&mut self, tid: i32, result: Result<(), Gone>) {
+        match result {
             // Whoever dies while we look at it: its end comes with a later wait.
             Ok(()) | Err(Gone::Dead) => {}
             Err(Gone::Refused(refusal)) => {
@@ -329,13 +339,18 @@ impl Tracer {
             _ if ptrace::is_at_exec(tid)? => return Ok(()),
             _ => {}
         }
+        if let Some(tracked) = self.tracked.get_mut(&tid) {
+            tracked.stopped = matches!(event, Event::GroupStop(_));
+        }
         match event {
             Event::Ended { .. } => Ok(()),
             Event::Ending => self.resume(tid, 0),
-            Event::Seccomp | Event::Syscall => self.handle_call(tid),
-            Event::Forked => self.handle_fork(tid),
+            Event::Seccomp => self.handle_call(tid, true),
+            Event::Syscall => self.handle_call(tid, false),
+            Event::Forked(event) => self.handle_fork(tid, event),
+            Event::VforkDone => self.handle_vfork_done(tid),
             Event::Exec => self.handle_exec(tid),
-            Event::GroupStop(_) => ptrace::listen(tid),
+            Event::GroupStop(signal) => self.handle_group_stop(tid, signal),
             Event::Trap => self.handle_trap(tid),
             Event::Signal(signal) => self.handle_signal(tid, signal),
         }
@@ -347,6 +362,13 @@ impl Tracer {
 
     /// Lets a tracee run to its next interesting stop.
     pub(super) fn resume(&mut self, tid: i32, signal: i32) -> Result<(), Gone> {
+        self.interrupt_again(tid)?;
+        let tracked = self.tracked(tid)?;
+        if matches!(tracked.phase, Phase::Running) {
+            if let Some(result) = self.resume_as_traced(tid, signal) {
+                return result;
+            }
+        }
         let tracked = self.tracked(tid)?;
         match (&tracked.phase, tracked.thread.engine) {
             (Phase::Leaving(leaving), _) if !leaving.running => ptrace::step(tid, signal),
@@ -359,13 +381,17 @@ impl Tracer {
     /// The first stop of a new thread, the end of a group-stop, or an interruption.
     pub(super) fn handle_trap(&mut self, tid: i32) -> Result<(), Gone> {
         self.see_begin(tid)?;
+        if self.see_interrupt(tid)? {
+            return Ok(());
+        }
         if self.add_late_filter(tid)? {
             return self.advance(tid);
         }
-        self.resume(tid, 0)
+        self.go_on(tid)
     }
 
     fn handle_signal(&mut self, tid: i32, signal: i32) -> Result<(), Gone> {
+        self.complete_signal(tid, signal)?;
         let tracked = self.tracked(tid)?;
         let fault = matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGSYS);
         if fault && matches!(tracked.phase, Phase::Injected) {
@@ -381,7 +407,7 @@ impl Tracer {
         if matches!(tracked.phase, Phase::Leaving(_)) || tracked.thread.space.borrow().has_agent() {
             return self.signal_with_agent(tid, signal);
         }
-        self.resume(tid, signal)
+        self.deliver(tid, signal)
     }
 }
 
@@ -390,7 +416,7 @@ fn subject(event: Event) -> Subject {
     match event {
         Event::Seccomp | Event::Syscall => Subject::OtherCall,
         Event::Exec => Subject::Exec,
-        Event::Forked => Subject::Fork,
+        Event::Forked(_) | Event::VforkDone => Subject::Fork,
         Event::Ended { .. } | Event::Ending => Subject::End,
         Event::GroupStop(_) | Event::Trap | Event::Signal(_) => Subject::Signal,
     }

@@ -29,6 +29,8 @@ pub struct Space {
     known: Rc<Known>,
     /// Those that are there only once its libraries are have been replaced.
     late_done: Cell<bool>,
+    /// What was replaced is as it was, and nothing more is replaced: a tracee's own tracer is to see its calls.
+    pub put_back: Cell<bool>,
     /// How often the agent was told something; see [`crate::inside::local::Local`].
     pub told: Cell<u32>,
     /// Whether all tracees that share it are the same to the agent.
@@ -67,6 +69,7 @@ impl Space {
             made: self.made.clone(),
             known: Rc::clone(&self.known),
             late_done: self.late_done.clone(),
+            put_back: self.put_back.clone(),
             told: self.told.clone(),
             uniform: self.uniform.clone(),
         }
@@ -174,6 +177,16 @@ impl Space {
         }
     }
 
+    /// Puts the program's own instructions back. Whoever is in a stub or in the agent still finds its way out.
+    pub fn put_back(&self, tid: i32, tools: Tools) {
+        self.put_back.set(true);
+        // If it cannot be opened the process is gone.
+        let Ok(memory) = OpenOptions::new().write(true).open(format!("/proc/{tid}/mem")) else { return };
+        for site in self.sites.borrow().values().flatten() {
+            let _ = write_code(&memory, site.begin, tools.inside.original(site).bytes(), site, tools);
+        }
+    }
+
     fn stubs_for(&self, tools: Tools) -> Option<Stubs> {
         Some(Stubs { begin: self.stubs.get()?, apart: tools.inside.apart() })
     }
@@ -238,16 +251,21 @@ fn is_own_code(tid: i32, site: &Site) -> bool {
 /// Leads from a site to its stub.
 fn write_jumps(memory: &File, site: &Site, stub: u64, tools: Tools) -> io::Result<()> {
     for (at, code) in tools.inside.jumps(site, stub) {
-        match (code.bytes().split_first(), tools.inside.trap()) {
-            (None, _) => {}
-            // Whoever gets there meanwhile stops and begins again.
-            (Some((first, rest)), Some((trap, _))) if tools.shared && at == site.begin => {
-                memory.write_all_at(&[trap], at)?;
-                memory.write_all_at(rest, at + 1)?;
-                memory.write_all_at(&[*first], at)?;
-            }
-            (Some(_), _) => memory.write_all_at(code.bytes(), at)?,
-        }
+        write_code(memory, at, code.bytes(), site, tools)?;
     }
     Ok(())
+}
+
+/// Writes code of a site, or where it leads to.
+fn write_code(memory: &File, at: u64, code: &[u8], site: &Site, tools: Tools) -> io::Result<()> {
+    match (code.split_first(), tools.inside.trap()) {
+        (None, _) => Ok(()),
+        // Whoever gets there meanwhile stops and begins again.
+        (Some((first, rest)), Some((trap, _))) if tools.shared && at == site.begin => {
+            memory.write_all_at(&[trap], at)?;
+            memory.write_all_at(rest, at + 1)?;
+            memory.write_all_at(&[*first], at)
+        }
+        (Some(_), _) => memory.write_all_at(code, at),
+    }
 }

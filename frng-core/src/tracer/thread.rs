@@ -14,6 +14,7 @@ use super::abi_table::AbiTable;
 use super::flight::ERESTARTNOINTR;
 use super::known::Programs;
 use super::lookup;
+use super::nested::Nested;
 use super::program;
 use super::ptrace;
 use super::root::{Copies, Rooted};
@@ -21,12 +22,12 @@ use super::space::Space;
 use super::told;
 use super::trampoline::{Slot, Trampoline};
 use crate::arch::Abi;
-use crate::call::{FileRef, Sys, TraceeAddr};
+use crate::call::{Call, FileRef, Sys, TraceeAddr};
 use crate::creds::Creds;
 use crate::errno::Errno;
 use crate::inode::InodeKey;
 use crate::log::Log;
-use crate::policy::{Last, MountSource, Note, Process, Schedule, Settings, Tracee};
+use crate::policy::{Last, MountSource, Note, Outcome, Process, Schedule, Settings, Tracee};
 use crate::stat::{STATX_WANTED, Statx};
 use crate::state::Table;
 
@@ -57,6 +58,8 @@ pub struct World {
     pub counting: bool,
     /// Bytes of the mapping of the table of lies, for agents.
     pub lies_len: u64,
+    /// Who traces whom.
+    pub nested: Nested,
     /// All tracees, for those that ask about another.
     pub threads: RefCell<HashMap<i32, Weak<Thread>>>,
     /// Processes into which a thread just maps another trampoline.
@@ -83,6 +86,8 @@ pub struct Thread {
     pub tgid: i32,
     /// Who made it, for the list of processes.
     pub parent: i32,
+    /// The thread that has made it.
+    pub maker: i32,
     /// How it is made to stop.
     pub engine: Engine,
     pub(super) settings: Rc<Settings>,
@@ -97,6 +102,10 @@ pub struct Thread {
     pub(super) child_apart: Cell<bool>,
     /// Its root, if it is another one.
     pub(super) rooted: RefCell<Rooted>,
+    /// Its process traces others: it is to stop at waits.
+    pub(super) wants_waits: Cell<bool>,
+    /// Its filter stops at waits.
+    pub(super) watches_waits: Cell<bool>,
     /// What has to stay open until the handler ends.
     pub(super) held: RefCell<Vec<Rc<OwnedFd>>>,
     /// What the agent has of this thread's memory.
@@ -133,6 +142,10 @@ pub struct Start {
     pub rooted: Rooted,
     /// Its memory.
     pub space: Rc<Space>,
+    /// The thread that makes it.
+    pub maker: i32,
+    /// Its filter stops at waits.
+    pub watches_waits: bool,
 }
 
 impl Thread {
@@ -143,6 +156,7 @@ impl Thread {
             tid,
             tgid,
             parent,
+            maker: start.maker,
             engine,
             settings: start.settings,
             creds: Cell::new(start.creds),
@@ -153,6 +167,8 @@ impl Thread {
             view: Cell::new(start.view),
             child_apart: Cell::default(),
             rooted: RefCell::new(start.rooted),
+            wants_waits: Cell::new(false),
+            watches_waits: Cell::new(start.watches_waits),
             held: RefCell::default(),
             space: RefCell::new(start.space),
             world,
@@ -185,6 +201,8 @@ impl Thread {
             view: self.view.get(),
             rooted: self.rooted.borrow().clone(),
             space: Rc::clone(&self.space.borrow()),
+            maker: self.tid,
+            watches_waits: self.watches_waits.get(),
         }
     }
 
@@ -198,6 +216,11 @@ impl Thread {
         }
         let other = self.world.threads.borrow().get(&tid)?.upgrade()?;
         Some(look(&other))
+    }
+
+    /// The convention of the call that is answered, with its numbers.
+    pub fn abi_table(&self) -> &'static AbiTable {
+        self.abi.get()
     }
 
     /// What the handler waits for now.
@@ -522,6 +545,14 @@ impl Tracee for Thread {
 
     fn umount(&self, path: &[u8], last: Last) -> Result<(), Errno> {
         self.remove_mount(path, last)
+    }
+
+    async fn ptrace(&self, call: &Call) -> Outcome {
+        self.trace(call).await
+    }
+
+    async fn wait(&self, call: &Call) -> Outcome {
+        self.wait_as_tracer(call).await
     }
 
     fn read(&self, from: TraceeAddr, to: &mut [u8]) -> Result<(), Errno> {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::exec::Bootstrap;
 use super::flight::{Flight, Origin};
 use super::leaving::Leaving;
-use super::thread::{Thread, World};
+use super::thread::{Start, Thread, World};
 
 /// What a tracee is doing between two stops.
 pub(super) enum Phase {
@@ -44,6 +44,8 @@ pub(super) struct Tracked {
     pub(super) every_open: bool,
     /// Its memory has the trampoline.
     pub(super) ready: bool,
+    /// It is in a group-stop.
+    pub(super) stopped: bool,
 }
 
 impl Tracked {
@@ -51,7 +53,8 @@ impl Tracked {
     pub(super) fn renamed(self, tid: i32, world: &Rc<World>) -> Tracked {
         let old = &self.thread;
         let ids = (tid, old.tgid, old.parent);
-        let thread = Thread::new(ids, old.engine, old.inheritance(true), Rc::clone(world), old.home.get());
+        let start = Start { maker: old.maker, ..old.inheritance(true) };
+        let thread = Thread::new(ids, old.engine, start, Rc::clone(world), old.home.get());
         Tracked { thread: Rc::new(thread), phase: Phase::Running, flight: None, done: None, ..self }
     }
 }

@@ -28,6 +28,8 @@ const FILTER_OFFSET: usize = 4096;
 const INSTRUCTIONS: usize = 16;
 /// Where the `struct sock_fprog` of the filter that stops at every path is, from the begin of the code.
 const PATH_FILTER_OFFSET: usize = (FILTER_OFFSET + layout::TEMPLATE as usize) / 2;
+/// Where the `struct sock_fprog` of the filter that stops at waits is, from the begin of the code.
+const WAIT_FILTER_OFFSET: usize = layout::TEMPLATE as usize - 4096;
 /// Bytes of a slot: a page for the engine itself, then what takes the place of arguments, then the handler's scratch
 /// memory.
 const SLOT_LEN: usize = 4096 + ASIDE_LEN + SCRATCH_LEN;
@@ -72,8 +74,11 @@ impl Trampoline {
                 let begin = if index == 0 { 0 } else { index * CODE_LEN + agent_len };
                 file.write_all_at(abi.trampoline_code(), begin as u64)?;
                 for (offset, scope) in [(FILTER_OFFSET, Scope::Opens), (PATH_FILTER_OFFSET, Scope::Paths)] {
-                    file.write_all_at(&filter(abis, *abi, offset, scope), (begin + offset) as u64)?;
+                    let program = crate::filter::build_for(abis, scope);
+                    file.write_all_at(&filter(*abi, offset, program), (begin + offset) as u64)?;
                 }
+                let waits = filter(*abi, WAIT_FILTER_OFFSET, crate::filter::build_for_tracers(abis));
+                file.write_all_at(&waits, (begin + WAIT_FILTER_OFFSET) as u64)?;
             }
             if let Some((agent, lies)) = &agent {
                 let at = layout::TEMPLATE + LIES_OFFSET as u64;
@@ -195,6 +200,11 @@ impl Trampoline {
         abi.trampoline_address() + PATH_FILTER_OFFSET as u64
     }
 
+    /// The `struct sock_fprog` of the filter that stops at waits.
+    pub fn wait_filter_address(&self, abi: &dyn Abi) -> u64 {
+        abi.trampoline_address() + WAIT_FILTER_OFFSET as u64
+    }
+
     /// Memory for what takes the place of arguments, as an address in the tracee.
     pub fn aside_address(&self, abi: &dyn Abi, slot: Slot) -> u64 {
         self.slot_address(abi, slot) + 4096
@@ -208,8 +218,7 @@ impl Trampoline {
 
 /// A filter that stops at more calls than the first one, as `struct sock_fprog` in an ABI's layout with its instructions,
 /// to be at this place from the begin of the code.
-fn filter(abis: &[&'static dyn Abi], abi: &dyn Abi, offset: usize, scope: Scope) -> Vec<u8> {
-    let program = crate::filter::build_for(abis, scope);
+fn filter(abi: &dyn Abi, offset: usize, program: Vec<libc::sock_filter>) -> Vec<u8> {
     let address = abi.trampoline_address() + (offset + INSTRUCTIONS) as u64;
     let mut bytes = vec![0; INSTRUCTIONS];
     bytes[..2].copy_from_slice(&(program.len() as u16).to_ne_bytes());
@@ -220,7 +229,8 @@ fn filter(abis: &[&'static dyn Abi], abi: &dyn Abi, offset: usize, scope: Scope)
         bytes.extend([instruction.jt, instruction.jf]);
         bytes.extend(instruction.k.to_ne_bytes());
     }
-    debug_assert!(bytes.len() < PATH_FILTER_OFFSET - FILTER_OFFSET);
+    let ends = [PATH_FILTER_OFFSET, WAIT_FILTER_OFFSET, layout::TEMPLATE as usize];
+    debug_assert!(ends.iter().find(|end| offset < **end).is_some_and(|end| bytes.len() <= end - offset));
     bytes
 }
 

@@ -11,6 +11,8 @@ pub enum Event {
     Ended {
         /// By a signal.
         killed: bool,
+        /// As wait(2) tells it.
+        status: i32,
     },
     /// It is about to end ([`super::ptrace::Watch::End`]).
     Ending,
@@ -18,8 +20,10 @@ pub enum Event {
     Syscall,
     /// The filter has stopped it before a call.
     Seccomp,
-    /// It has made a new thread or process (id by [`event_message`]).
-    Forked,
+    /// It has made a new thread or process (id by [`event_message`]), by this `PTRACE_EVENT_*`.
+    Forked(i32),
+    /// The process that it has made by vfork has given its memory back ([`super::nested`]).
+    VforkDone,
     /// It has become another program.
     Exec,
     /// Group-stop by this signal.
@@ -38,14 +42,17 @@ impl Event {
 
     fn from_status(status: i32) -> Event {
         if libc::WIFEXITED(status) || libc::WIFSIGNALED(status) {
-            return Event::Ended { killed: libc::WIFSIGNALED(status) };
+            return Event::Ended { killed: libc::WIFSIGNALED(status), status };
         }
         let signal = libc::WSTOPSIG(status);
         match status >> 16 {
             0 if signal == libc::SIGTRAP | 0x80 => Event::Syscall,
             0 => Event::Signal(signal),
             libc::PTRACE_EVENT_SECCOMP => Event::Seccomp,
-            libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => Event::Forked,
+            event @ (libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE) => {
+                Event::Forked(event)
+            }
+            libc::PTRACE_EVENT_VFORK_DONE => Event::VforkDone,
             libc::PTRACE_EVENT_EXEC => Event::Exec,
             libc::PTRACE_EVENT_EXIT => Event::Ending,
             libc::PTRACE_EVENT_STOP if signal == libc::SIGTRAP => Event::Trap,
@@ -103,7 +110,13 @@ fn poll_for(id: Id, options: i32) -> Option<(i32, Event)> {
     let (tid, status) = unsafe { (info.si_pid(), info.si_status()) };
     // A stop as wait(2) would tell it.
     let event = if is_end(&info) {
-        Event::Ended { killed: info.si_code != libc::CLD_EXITED }
+        // As wait(2) would tell it.
+        let status = match info.si_code {
+            libc::CLD_EXITED => (status & 0xff) << 8,
+            libc::CLD_DUMPED => status | 0x80,
+            _ => status,
+        };
+        Event::Ended { killed: info.si_code != libc::CLD_EXITED, status }
     } else {
         Event::from_status(status << 8 | 0x7f)
     };

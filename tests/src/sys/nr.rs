@@ -122,6 +122,7 @@ numbers! {
     pipe2 = libc::SYS_pipe2,
     prlimit64 = libc::SYS_prlimit64,
     prctl = libc::SYS_prctl,
+    ptrace = libc::SYS_ptrace,
     read = libc::SYS_read,
     readlinkat = libc::SYS_readlinkat,
     removexattr = libc::SYS_removexattr,
