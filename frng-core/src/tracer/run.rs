@@ -328,6 +328,9 @@ impl Tracer {
             _ if ptrace::is_at_exec(tid)? => return Ok(()),
             _ => {}
         }
+        if let Some(tracked) = self.tracked.get(&tid) {
+            tracked.thread.is_stopped.set(matches!(event, Event::GroupStop(_)));
+        }
         match event {
             Event::Ended { .. } => Ok(()),
             Event::Ending => self.resume(tid, 0),
