@@ -27,8 +27,7 @@ pub fn answer(frame: &mut Frame, scratch: u64) -> bool {
         return false;
     }
     let Some(lies) = mapped::lies(content.lies_len) else { return false };
-    let scope = if lies.kinds().devices > 0 { Scope::Opens } else { Scope::Plain };
-    if !call.stops(scope) {
+    if !call.stops(Scope::Opens) {
         return false;
     }
     let thread = Thread::new(lies, local, &content, frame.signals(), TraceeAddr(scratch));

@@ -20,6 +20,7 @@ cases![
     status_tells_blocked_signals,
     status_by_each_name,
     status_read_at_once,
+    status_of_root_read_at_once,
     status_by_directory_descriptors,
     status_by_openat2,
     status_of_another_process,
@@ -260,6 +261,13 @@ fn status_read_at_once() {
         tell_open("openat", quiet!(openat(AT_FDCWD, c"/proc/self/status", O_RDONLY)));
         tell_open("openat", quiet!(openat(AT_FDCWD, c"/proc/thread-self/status", O_RDONLY | O_CLOEXEC)));
     });
+}
+
+fn status_of_root_read_at_once() {
+    with_groups_of_root();
+    for _ in 0..3 {
+        tell_open("openat", quiet!(openat(AT_FDCWD, c"/proc/self/status", O_RDONLY)));
+    }
 }
 
 fn status_by_directory_descriptors() {
