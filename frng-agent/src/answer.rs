@@ -3,7 +3,6 @@
 use frng_core::call::{Call, Scope, TraceeAddr, table};
 use frng_core::errno::Errno;
 use frng_core::inside::calls;
-use frng_core::lie::LieTable;
 use frng_core::policy::Answer;
 
 use crate::arch::{self, Frame};
@@ -27,8 +26,7 @@ pub fn answer(frame: &mut Frame, scratch: u64) -> bool {
         return false;
     }
     let Some(lies) = mapped::lies(content.lies_len) else { return false };
-    let scope = if lies.kinds().devices > 0 { Scope::Opens } else { Scope::Plain };
-    if !call.stops(scope) {
+    if !call.stops(Scope::Opens) {
         return false;
     }
     let thread = Thread::new(lies, local, &content, frame.signals(), TraceeAddr(scratch));

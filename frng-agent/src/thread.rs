@@ -22,7 +22,8 @@ pub struct Thread<'a> {
     settings: Settings,
     scratch: TraceeAddr,
     signals: &'a Signals,
-    /// A call was interrupted by a signal that the tracer holds back: all has to be done again afterwards.
+    /// A call was interrupted by a signal that the tracer holds back, or only the tracer can answer: all has to be done
+    /// again.
     interrupted: Cell<bool>,
 }
 
@@ -38,7 +39,7 @@ impl<'a> Thread<'a> {
         Thread { lies, local, content, settings: content.settings(), scratch, signals, interrupted: Cell::new(false) }
     }
 
-    /// Whether a call has been interrupted.
+    /// Whether a call has been interrupted, or cannot be answered here.
     pub fn interrupted(&self) -> bool {
         self.interrupted.get()
     }
@@ -73,6 +74,12 @@ impl Tracee for Thread<'_> {
 
     fn creds(&self) -> Creds {
         self.content.creds()
+    }
+
+    /// The tracer does, so all is to be done again there.
+    fn knows_others(&self) -> bool {
+        self.interrupted.set(true);
+        false
     }
 
     /// Never asked for: calls that change credentials are not answered here.

@@ -197,6 +197,7 @@ pub const TABLE: &[(u32, Sys)] = &[
     // Issued by the policy itself
     (Sysno::close as u32, Sys::Close),
     (Sysno::fcntl as u32, Sys::Fcntl),
+    (Sysno::dup3 as u32, Sys::Dup3),
     (Sysno::gettid as u32, Sys::Gettid),
     (Sysno::ppoll as u32, Sys::Ppoll),
     (Sysno::mmap2 as u32, Sys::Mmap2),

@@ -50,6 +50,8 @@ pub struct Creds {
     pub no_new_privs: bool,
     /// The seccomp(2) mode the program believes it is in: 0, `SECCOMP_MODE_STRICT` or `SECCOMP_MODE_FILTER`.
     pub seccomp: u32,
+    /// How many filters it believes to have installed.
+    pub seccomp_filters: u32,
 }
 
 impl Creds {
@@ -63,6 +65,7 @@ impl Creds {
             securebits: 0,
             no_new_privs: false,
             seccomp: 0,
+            seccomp_filters: 0,
         }
     }
 

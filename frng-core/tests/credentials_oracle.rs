@@ -134,6 +134,7 @@ impl State {
                 securebits: ask(libc::PR_GET_SECUREBITS),
                 no_new_privs: ask(libc::PR_GET_NO_NEW_PRIVS) == 1,
                 seccomp: 0,
+                seccomp_filters: 0,
             },
             dumpable: ask(libc::PR_GET_DUMPABLE),
         }

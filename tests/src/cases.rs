@@ -20,6 +20,7 @@ pub mod narrow;
 pub mod odds;
 pub mod ownership;
 pub mod process;
+pub mod procfs;
 pub mod questions;
 pub mod races;
 pub mod reach;
@@ -83,6 +84,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         capabilities::CASES,
         children::CASES,
         process::CASES,
+        procfs::CASES,
         races::CASES,
         reach::CASES,
         dropped::CASES,

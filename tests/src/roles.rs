@@ -32,6 +32,7 @@ pub fn play(role: &str, args: &[&str]) -> ExitCode {
         // The last ones are names of scripts, as above.
         "program" | "/s" | "s" | "/t" | "../s" => program(),
         "look" => seen::show(c"f"),
+        "status" => crate::cases::procfs::tell_status(),
         "maker" => crate::cases::races::make_children(args),
         "make" => make(),
         other => {

@@ -261,6 +261,7 @@ calls! {
     // Issued by the policy itself.
     Close "close" (Fd) Never, tools::pass, "";
     Fcntl "fcntl" (Fd, Op, Operand) Never, tools::pass, "";
+    Dup3 "dup3" (Fd, Int, Flags) Never, tools::pass, "";
     Gettid "gettid" () Never, tools::pass, "";
     Mmap "mmap" (In, Length, Flags, Flags, Fd, Int) Never, tools::pass, "";
     Mmap2 "mmap2" (In, Length, Flags, Flags, Fd, Int) Never, tools::pass, "";

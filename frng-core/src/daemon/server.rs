@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -179,6 +180,7 @@ impl Conversation {
                     last_cap: self.last_cap,
                     null_paths: null_paths(),
                     protected_hardlinks: protected_hardlinks(),
+                    proc_device: proc_device(),
                 };
                 self.attach(reservation, peer.pid(), engine, settings)
             }
@@ -251,6 +253,11 @@ fn null_paths() -> NullPaths {
     } else {
         NullPaths::Refused
     }
+}
+
+/// The device of procfs; 0 if there is none.
+fn proc_device() -> u64 {
+    std::fs::symlink_metadata("/proc/self").map_or(0, |link| link.dev())
 }
 
 /// Whether links to files of others are refused here; yes where the kernel does not tell, as on all distributions.

@@ -44,7 +44,8 @@ pub struct Content {
     protected_hardlinks: u32,
     /// Not 0: names may be those of mount points, of which only the tracer knows.
     pub mounts: u32,
-    pad: u32,
+    seccomp_filters: u32,
+    proc_device: u64,
     /// Address of [`super::counters::Counters`]; 0 if nothing is to be counted.
     pub counters: u64,
     /// Bytes of the mapping of the table of lies.
@@ -152,6 +153,7 @@ impl Content {
         self.securebits = creds.securebits;
         self.no_new_privs = creds.no_new_privs.into();
         self.seccomp = creds.seccomp;
+        self.seccomp_filters = creds.seccomp_filters;
     }
 
     /// The credentials.
@@ -164,6 +166,7 @@ impl Content {
             securebits: self.securebits,
             no_new_privs: self.no_new_privs != 0,
             seccomp: self.seccomp,
+            seccomp_filters: self.seccomp_filters,
         }
     }
 
@@ -194,6 +197,7 @@ impl Content {
             NullPaths::Taken => 2,
         };
         self.protected_hardlinks = settings.protected_hardlinks.into();
+        self.proc_device = settings.proc_device;
     }
 
     /// The invocation's settings.
@@ -214,6 +218,7 @@ impl Content {
                 _ => NullPaths::Taken,
             },
             protected_hardlinks: self.protected_hardlinks != 0,
+            proc_device: self.proc_device,
         }
     }
 }

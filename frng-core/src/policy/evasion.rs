@@ -88,7 +88,9 @@ fn assign<T: Tracee>(tracee: &T, mode: u32) -> Outcome {
     if creds.seccomp != 0 && creds.seccomp != mode {
         return Err(Errno::EINVAL);
     }
-    tracee.set_creds(Creds { seccomp: mode, ..creds });
+    let added = u32::from(mode == MODE_FILTER);
+    let seccomp_filters = creds.seccomp_filters.saturating_add(added);
+    tracee.set_creds(Creds { seccomp: mode, seccomp_filters, ..creds });
     Ok(Answer::Value(0))
 }
 

@@ -31,6 +31,7 @@ mod permission;
 mod posix_acl;
 pub mod privileged;
 pub mod process;
+pub mod procfs;
 pub mod program;
 pub mod questions;
 pub mod reach;

@@ -8,8 +8,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::creation::{introduce, is_plain};
 use super::parent::{self, Parent};
-use super::view;
 use super::{Answer, Outcome, Tracee, TraceeExt};
+use super::{procfs, view};
 use crate::call::table::TMPFILE;
 use crate::call::{Arg, Call, FileRef, Sys, TraceeAddr};
 use crate::errno::Errno;
@@ -85,6 +85,9 @@ impl Opening {
         let is_path = self.has(libc::O_PATH);
         let makes_unnamed = !is_path && self.how.flags & TMPFILE != 0;
         let may_make = !is_path && self.has(libc::O_CREAT);
+        if !is_path && self.names_procfs(tracee) {
+            return self.open_in_procfs(tracee).await;
+        }
         let makes_plain = is_plain(tracee, self.mode()) && kinds.inherited_from == 0;
         if makes_unnamed {
             return if makes_plain { Ok(Answer::Pass) } else { self.make_unnamed(tracee).await };
@@ -104,6 +107,27 @@ impl Opening {
             // There already, or an error that the kernel gives itself.
             _ => Ok(Answer::Pass),
         }
+    }
+
+    /// Whether this may read what procfs tells of a process, as far as the path alone says.
+    fn names_procfs<T: Tracee>(&self, tracee: &T) -> bool {
+        let creates = self.has(libc::O_CREAT) || self.how.flags & TMPFILE != 0;
+        let reads = self.how.flags & libc::O_ACCMODE as u64 != libc::O_WRONLY as u64;
+        if creates || !reads || tracee.settings().proc_device == 0 {
+            return false;
+        }
+        let mut buffer = [0; procfs::NAME_MAX];
+        tracee.read_cstr(self.call.addr(Arg::Path), &mut buffer).is_ok_and(procfs::may_name)
+    }
+
+    /// Opens what may be a file of procfs that tells something faked.
+    async fn open_in_procfs<T: Tracee>(&self, tracee: &T) -> Outcome {
+        if !tracee.knows_others() {
+            return Ok(Answer::Pass);
+        }
+        let fd = tracee.run(&self.call).await?;
+        procfs::replace(tracee, fd as i32, self.has(libc::O_CLOEXEC)).await?;
+        Ok(Answer::Value(fd))
     }
 
     fn file(&self, follow: bool) -> FileRef {

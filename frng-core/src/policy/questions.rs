@@ -2,10 +2,10 @@
 
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::view;
-use super::{Answer, Outcome, Tracee, TraceeExt};
-use crate::call::{Arg, Call};
+use super::{Answer, Outcome, Tracee, TraceeExt, procfs, view};
+use crate::call::{Arg, Call, FileRef};
 use crate::errno::Errno;
+use crate::lie::Lie;
 use crate::stat::{STATX_BTIME, Statx, Timestamp};
 
 /// stat, lstat, fstat and newfstatat, their 64-bit and their old forms, in the layout that the ABI has for the call. `fs/stat.c: vfs_fstatat, vfs_statx`.
@@ -20,11 +20,16 @@ pub async fn stat<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     file.flags = file.flags & !libc::AT_STATX_SYNC_TYPE | libc::AT_NO_AUTOMOUNT;
     check_path(tracee, call)?;
     let real = tracee.stat(file).await?;
-    let shown = view::told(tracee, &real);
+    let shown = view::told(tracee, &real, seen(tracee, file, &real).await?);
     let mut bytes = [0; 256];
     let len = tracee.abi().encode_stat(call.sys, &shown, &mut bytes)?;
     tracee.write(call.addr(Arg::StatBuf), bytes.get(..len).ok_or(Errno::EFAULT)?)?;
     Ok(Answer::Value(0))
+}
+
+/// What is shown of a file.
+async fn seen<T: Tracee>(tracee: &T, file: FileRef, real: &Statx) -> Result<Lie, Errno> {
+    if procfs::has(tracee, real) { procfs::asked(tracee, file, real).await } else { Ok(view::seen(tracee, real)) }
 }
 
 /// A null pointer as the path is a fault, but with `AT_EMPTY_PATH` where the kernel takes it.
@@ -68,7 +73,7 @@ pub async fn statx<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         tracee.read(buffer, real.as_mut_bytes())?;
         (real, result)
     };
-    let mut shown = view::told(tracee, &real);
+    let mut shown = view::told(tracee, &real, seen(tracee, file, &real).await?);
     if asked & STATX_BTIME == 0 {
         shown.mask &= !STATX_BTIME;
         shown.btime = Timestamp::default();

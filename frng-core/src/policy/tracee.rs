@@ -70,6 +70,8 @@ pub struct Settings {
     pub null_paths: NullPaths,
     /// Links to files of others are refused (protected_hardlinks, proc_sys_fs(5)).
     pub protected_hardlinks: bool,
+    /// The device of procfs, as [`crate::stat::make_dev`] has it; 0 if it is not known.
+    pub proc_device: u64,
 }
 
 /// What is faked of a process as a whole: shared by its threads, copied by fork.
@@ -109,6 +111,31 @@ pub trait Tracee {
     /// Faked credentials of another thread, or of this one, by the id that this one knows it by. `None` if it is
     /// not traced, or if the engine cannot tell.
     fn creds_of(&self, _tid: i32) -> Option<Creds> {
+        None
+    }
+
+    /// Whether the engine knows other tracees. One that does not leaves the call to one that does: what a handler
+    /// returns that has asked does not matter then.
+    fn knows_others(&self) -> bool {
+        true
+    }
+
+    /// Makes a copy of what an open file of procfs tells, with what is faked of the thread it is about, and puts a path
+    /// by which the tracee can open it, terminated, to `path`. Returns its length. The path is good until the handler
+    /// ends. `None` if that file is to be read as it is: it tells nothing that is faked, or nothing of a tracee, or has
+    /// been read from.
+    fn told_by_procfs(&self, _fd: i32, _path: &mut [u8]) -> Option<usize> {
+        None
+    }
+
+    /// Whether any tracee has another owner in procfs than root.
+    fn has_other_owners(&self) -> bool {
+        false
+    }
+
+    /// Owner and group of an inode of procfs that belongs to a tracee; its mode, type included, is `mode`. `fd` may be
+    /// `AT_FDCWD`. `None` if it belongs to none.
+    fn owner_in_procfs(&self, _fd: i32, _mode: u32) -> Option<(u32, u32)> {
         None
     }
 

@@ -25,9 +25,8 @@ pub fn unknown<T: Tracee>(tracee: &T, real: &Statx) -> Lie {
     Lie { uid, gid, mode: u32::from(real.mode), rdev: real.rdev() }
 }
 
-/// What a question about an inode is answered: what is shown laid over what the kernel told.
-pub fn told<T: Tracee>(tracee: &T, real: &Statx) -> Statx {
-    let seen = seen(tracee, real);
+/// What a question about an inode is answered: what is `seen` of it laid over what the kernel told.
+pub fn told<T: Tracee>(tracee: &T, real: &Statx, seen: Lie) -> Statx {
     tracee.note(&Note { real, before: None, now: Some(seen) });
     overlay(real, &seen)
 }

@@ -41,7 +41,9 @@ impl Tracer {
             };
             let ids = (attach.pid, attach.pid, 0);
             self.log.info(format_args!("{}: attached, engine {:?}", attach.pid, attach.engine));
-            self.track(ids, attach.engine, start, &self.abis[0], self.every_open, false);
+            // The agent looks at every open that it meets, which costs it little; a place where none has been met stops once.
+            let stop_at_every_open = self.every_open || attach.engine == Engine::Inline;
+            self.track(ids, attach.engine, start, &self.abis[0], stop_at_every_open, false);
             if let Some(tracked) = self.tracked.get_mut(&attach.pid) {
                 tracked.watched = watched;
             }
@@ -49,7 +51,7 @@ impl Tracer {
                 // From its next stop on it stops at calls, so that its exec is seen before it is made.
                 ptrace::interrupt(attach.pid);
             }
-            Attached { stop_at_every_open: self.every_open }
+            Attached { stop_at_every_open }
         });
         // The caller may have died meanwhile; its end is told by the next wait.
         let _ = attach.reply.send(result);

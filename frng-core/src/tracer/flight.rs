@@ -232,6 +232,7 @@ impl Flight {
         let mask = ptrace::signal_mask(thread.tid)?;
         ptrace::set_signal_mask(thread.tid, u64::MAX)?;
         self.blocked = Some(mask);
+        thread.program_mask.set(Some(mask));
         Ok(mask)
     }
 
@@ -247,6 +248,7 @@ impl Flight {
 
     fn finish(&mut self, thread: &Thread, outcome: Outcome) -> Result<Next, Gone> {
         thread.release_slot();
+        thread.program_mask.set(None);
         if matches!(outcome, Ok(Answer::Pass)) && self.at != At::Entry {
             if let Some(origin) = self.origin {
                 return self.issue_again(thread, origin);

@@ -29,6 +29,7 @@ mod new_program;
 mod orders;
 mod orphans;
 mod pending;
+mod procfs;
 mod program;
 mod ptrace;
 mod root;

@@ -244,7 +244,6 @@ impl Tracer {
             not_to_watch: false,
             every_open,
             ready,
-            stopped: false,
         });
     }
 
@@ -339,8 +338,8 @@ impl Tracer {
             _ if ptrace::is_at_exec(tid)? => return Ok(()),
             _ => {}
         }
-        if let Some(tracked) = self.tracked.get_mut(&tid) {
-            tracked.stopped = matches!(event, Event::GroupStop(_));
+        if let Some(tracked) = self.tracked.get(&tid) {
+            tracked.thread.is_stopped.set(matches!(event, Event::GroupStop(_)));
         }
         match event {
             Event::Ended { .. } => Ok(()),

@@ -108,6 +108,10 @@ pub struct Thread {
     pub(super) watches_waits: Cell<bool>,
     /// What has to stay open until the handler ends.
     pub(super) held: RefCell<Vec<Rc<OwnedFd>>>,
+    /// The signals that its program blocks, while all are held back for a handler.
+    pub(super) program_mask: Cell<Option<u64>>,
+    /// A signal has stopped it.
+    pub(super) is_stopped: Cell<bool>,
     /// What the agent has of this thread's memory.
     pub(super) space: RefCell<Rc<Space>>,
     pub(super) world: Rc<World>,
@@ -170,6 +174,8 @@ impl Thread {
             wants_waits: Cell::new(false),
             watches_waits: Cell::new(start.watches_waits),
             held: RefCell::default(),
+            program_mask: Cell::new(None),
+            is_stopped: Cell::new(false),
             space: RefCell::new(start.space),
             world,
             abi: Cell::new(abi),
@@ -384,6 +390,18 @@ impl Tracee for Thread {
 
     fn creds_of(&self, tid: i32) -> Option<Creds> {
         self.look_at(tid, |other| other.creds.get())
+    }
+
+    fn told_by_procfs(&self, fd: i32, path: &mut [u8]) -> Option<usize> {
+        fill(path, &self.told_copy(fd)?).ok()
+    }
+
+    fn has_other_owners(&self) -> bool {
+        self.anybody_is_no_root()
+    }
+
+    fn owner_in_procfs(&self, fd: i32, mode: u32) -> Option<(u32, u32)> {
+        self.owner_of_place(fd, mode)
     }
 
     fn set_creds(&self, creds: Creds) {

@@ -44,8 +44,6 @@ pub(super) struct Tracked {
     pub(super) every_open: bool,
     /// Its memory has the trampoline.
     pub(super) ready: bool,
-    /// It is in a group-stop.
-    pub(super) stopped: bool,
 }
 
 impl Tracked {

@@ -25,6 +25,13 @@ const KNOWN: &[(&str, &str)] = &[
     ),
 ];
 
+/// Engines, cases and reasons, where other engines do as root's kernel.
+const KNOWN_OF_ENGINES: &[(&str, &str, &str)] = &[(
+    "seccomp",
+    "procfs::status_of_root_read_at_once",
+    "only a stop at every open could tell, which root's programs do without in this engine",
+)];
+
 /// Cases that may differ on kernels before a version, because of what was wrong with those.
 const ON_OLD_KERNELS: &[(&str, (u32, u32), &str)] = &[
     (
@@ -39,9 +46,11 @@ const ON_OLD_KERNELS: &[(&str, (u32, u32), &str)] = &[
     ),
 ];
 
-/// Why this case differs, if it does.
-pub fn reason(name: &str) -> Option<&'static str> {
-    KNOWN.iter().find(|(known, _)| *known == name).map(|(_, reason)| *reason)
+/// Why this case differs under an engine, if it does.
+pub fn reason(name: &str, engine: &str) -> Option<&'static str> {
+    let of_engine = KNOWN_OF_ENGINES.iter().find(|(under, known, _)| (*under, *known) == (engine, name));
+    let known = KNOWN.iter().find(|(known, _)| *known == name).map(|(_, reason)| *reason);
+    known.or(of_engine.map(|(.., reason)| *reason))
 }
 
 /// Why this case may differ on this kernel.

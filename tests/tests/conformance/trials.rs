@@ -250,7 +250,7 @@ impl Run {
             fooled.outcome
         };
         let difference = diff::between(&expected, &seen);
-        let known = differences::reason(&program.name()).filter(|_| engine != "native");
+        let known = differences::reason(&program.name(), engine).filter(|_| engine != "native");
         match (known, difference.is_none()) {
             (Some(_), true) => complaints.push("no longer differs from root: take it off differences.rs".into()),
             (Some(reason), false) if complaints.is_empty() => {

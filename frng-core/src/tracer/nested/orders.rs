@@ -91,7 +91,7 @@ impl Tracer {
             }
             return Ok(());
         }
-        let (tgid, is_stopped) = (thread.tgid, tracked.stopped);
+        let (tgid, is_stopped) = (thread.tgid, thread.is_stopped.get());
         self.world.nested.with(tid, |traced| traced.attaching = true);
         joining::send(tgid, tid, libc::SIGSTOP);
         if is_stopped {
