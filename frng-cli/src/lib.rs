@@ -17,7 +17,7 @@ use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::panic;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use frng_core::daemon;
 use frng_core::filter;
@@ -156,6 +156,7 @@ fn execute(run: Run, words: &[OsString]) -> Result<c_int, String> {
         log: run.log,
         flush: run.flush,
         stats: run.stats,
+        emulator: run.emulator.as_deref().map(emulator).transpose()?,
         stay: run.stay,
         memory: memory()?,
     })?;
@@ -175,6 +176,23 @@ fn execute(run: Run, words: &[OsString]) -> Result<c_int, String> {
     let (status, why) = command.exec();
     complain(if run.fakeroot.is_some() { fakeroot::NAME } else { NAME }, &why);
     Ok(status)
+}
+
+/// The emulator of `--qemu`, by its whole name: a name without a slash is looked for in PATH.
+fn emulator(name: &Path) -> Result<PathBuf, String> {
+    let failed = |why: String| {
+        format!("cannot use the emulator {}: {why}; give the name of a static user-mode emulator", name.display())
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let candidates: Vec<PathBuf> = if name.as_os_str().as_bytes().contains(&b'/') {
+        vec![std::path::absolute(name).map_err(|error| failed(error.to_string()))?]
+    } else {
+        std::env::split_paths(&path).map(|directory| directory.join(name)).collect()
+    };
+    let found = candidates.iter().find(|candidate| candidate.exists()).or(candidates.first());
+    let found = found.ok_or_else(|| failed("it is not in PATH".to_owned()))?;
+    daemon::check_emulator(found).map_err(failed)?;
+    Ok(found.clone())
 }
 
 /// Where the memory shared with the command is made.

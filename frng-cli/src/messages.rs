@@ -22,6 +22,7 @@ usage: frng [-p STATE] [-l LOG [-f]] [-d] [-v] [OPTIONS] [--] COMMAND [ARG...]
       --root DIR        run COMMAND with DIR as /
   -b, --bind HOST[:GUEST]
                         with --root: show HOST at GUEST
+      --qemu EMULATOR   what runs programs for other CPUs in another root
       --doctor          say what works here, and what to do about the rest
   -v, --version         version and copyright
   -h                    this help; --help tells more
@@ -56,6 +57,9 @@ Options end at the first word that is none: frng ls -l needs no --.
 --root     As chroot does: COMMAND and all it needs come from DIR, and / is the working directory.
 --bind     HOST is a file or directory outside; GUEST, the same path without it, must be there inside, for HOST to be
            seen in its place. May be given several times: -b /proc -b /dev -b $HOME/src:/src
+--qemu     Programs for other CPUs in another root (--root, chroot) are run by the static emulator qemu-CPU-static of
+           the host, or qemu-CPU, which is looked for in PATH, or by this one. Of several commands with the same STATE
+           the first one decides.
 
 Called by the name fakeroot, it takes the options of fakeroot(1) instead: see fakeroot --help.
 

@@ -43,6 +43,8 @@ pub struct Run {
     pub unknown: UnknownOwner,
     /// `--root`.
     pub root: Option<PathBuf>,
+    /// `--qemu`.
+    pub emulator: Option<PathBuf>,
     /// `-b`.
     pub binds: Vec<Bind>,
     /// What was wanted of `fakeroot`, if it was called by that name.
@@ -87,6 +89,7 @@ pub fn parse(words: Vec<OsString>) -> Result<Action, String> {
             Arg::Long("stats") => run.stats = Some(parser.value().map_err(say)?.into()),
             Arg::Long("unknown") => run.unknown = unknown(&parser.value().map_err(say)?)?,
             Arg::Long("root") => run.root = Some(parser.value().map_err(say)?.into()),
+            Arg::Long("qemu") => run.emulator = Some(parser.value().map_err(say)?.into()),
             Arg::Short('b') | Arg::Long("bind") => run.binds.push(Bind::parse(&parser.value().map_err(say)?)?),
             Arg::Value(command) => {
                 run.command.push(command);
@@ -173,6 +176,7 @@ mod tests {
             stay: true,
             engine: EngineChoice::Ptrace,
             stats: Some("stats".into()),
+            emulator: Some("qemu".into()),
             unknown: UnknownOwner::AsItIs,
             root: Some("/r".into()),
             binds: vec![
@@ -182,7 +186,19 @@ mod tests {
             fakeroot: None,
             command: vec!["true".into()],
         };
-        let mut short = vec!["-p", "state", "-fdllog", "--engine", "ptrace", "--stats", "stats", "--unknown", "real"];
+        let mut short = vec![
+            "-p",
+            "state",
+            "-fdllog",
+            "--engine",
+            "ptrace",
+            "--stats",
+            "stats",
+            "--qemu",
+            "qemu",
+            "--unknown",
+            "real",
+        ];
         short.extend(["--root", "/r", "-b", "/proc", "-ba:/b", "true"]);
         assert_eq!(run(&short), wanted);
         let long = [
@@ -192,6 +208,7 @@ mod tests {
             "--no-daemonize",
             "--engine=ptrace",
             "--stats=stats",
+            "--qemu=qemu",
             "--unknown=real",
             "--root=/r",
             "--bind=/proc",

@@ -32,6 +32,8 @@ use std::path::PathBuf;
 pub use join::{Reserved, reserve};
 pub use process::fill_standard_descriptors;
 
+pub use crate::tracer::check_emulator;
+
 use crate::arch::Abi;
 use crate::memory::Place;
 use crate::state::{StateFile, reason};
@@ -51,6 +53,8 @@ pub struct Options {
     pub log: Option<PathBuf>,
     /// Where the statistics of all commands of the daemon are written to at its end.
     pub stats: Option<PathBuf>,
+    /// What runs programs for other CPUs in another root, instead of what is found by its name: see [`check_emulator`].
+    pub emulator: Option<PathBuf>,
     /// Flush the log after each line.
     pub flush: bool,
     /// Keep the terminal, the directory and the standard descriptors.

@@ -44,7 +44,7 @@ fn interpreter(head: &[u8]) -> Option<&[u8]> {
 
 /// The `AUDIT_ARCH_*` that goes with an ELF file: its machine, and whether it has 64 bits and is little endian
 /// (`include/uapi/linux/audit.h`).
-pub(super) fn audit_arch(head: &[u8]) -> Option<u32> {
+pub(crate) fn audit_arch(head: &[u8]) -> Option<u32> {
     const CLASS: usize = 4;
     const DATA: usize = 5;
     const MACHINE: usize = 18;

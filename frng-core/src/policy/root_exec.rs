@@ -34,9 +34,12 @@ impl Name {
     }
 }
 
+/// Two for each interpreter of scripts and its own name, and three for an emulator.
+const ARGUMENTS_MAX: usize = 2 * (INTERPRETERS_MAX + 1) + 4;
+
 /// Arguments that take the place of the first one, the last of them first.
 struct Arguments {
-    at: [TraceeAddr; 2 * (INTERPRETERS_MAX + 1) + 1],
+    at: [TraceeAddr; ARGUMENTS_MAX],
     count: usize,
     /// Where the next string goes, and the end of the room for them.
     next: TraceeAddr,
@@ -52,6 +55,11 @@ impl Arguments {
         }
         tracee.write(at, text)?;
         tracee.write(at.add(text.len() as u64), &[0])?;
+        self.push_at(at)
+    }
+
+    /// A string that is there already.
+    fn push_at(&mut self, at: TraceeAddr) -> Result<(), Errno> {
         *self.at.get_mut(self.count).ok_or(Errno::ELOOP)? = at;
         self.count += 1;
         Ok(())
@@ -80,15 +88,21 @@ async fn start<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let mut name = Name::new(path)?;
     let aside = tracee.aside()?;
     let mut arguments = Arguments {
-        at: [TraceeAddr::NULL; 2 * (INTERPRETERS_MAX + 1) + 1],
+        at: [TraceeAddr::NULL; ARGUMENTS_MAX],
         count: 0,
         next: aside.add(STRINGS as u64),
         end: aside.add(ASIDE_LEN as u64),
     };
     let mut head = [0; HEAD_LEN];
+    let mut emulator = None;
     for depth in 0.. {
         let have = tracee.program_head(file.dirfd, name.as_bytes(), file.flags, &mut head);
         let head = have.and_then(|have| head.get(..have)).unwrap_or_default();
+        let mut room = [0; PATH_MAX];
+        if let Some(len) = tracee.emulator(head, &mut room) {
+            emulator = Some(Name::new(room.get(..len).unwrap_or_default())?);
+            break;
+        }
         if audit_arch(head).is_some_and(|arch| tracee.refuses_program(name.as_bytes(), arch)) {
             return Err(Errno::ENOEXEC);
         }
@@ -99,7 +113,7 @@ async fn start<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
             return Err(Errno::ELOOP);
         }
         // It must be there and be executable, though only its interpreter is executed.
-        tracee.prepare_program(file.dirfd, name.as_bytes(), file.flags, called.as_bytes(), aside)?;
+        tracee.prepare_program(file.dirfd, name.as_bytes(), file.flags, called.as_bytes(), None, aside)?;
         let (interpreter, argument) = first_line(head)?;
         if depth == 0 {
             arguments.push(tracee, called.as_bytes())?;
@@ -112,9 +126,21 @@ async fn start<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         name = Name::new(interpreter)?;
         file = FileRef { dirfd: libc::AT_FDCWD, path: TraceeAddr::NULL, flags: 0 };
     }
-    tracee.prepare_program(file.dirfd, name.as_bytes(), file.flags, called.as_bytes(), aside)?;
+    let emulator = emulator.as_ref().map(Name::as_bytes);
+    tracee.prepare_program(file.dirfd, name.as_bytes(), file.flags, called.as_bytes(), emulator, aside)?;
     let mut argv = call.addr(Arg::In);
-    if arguments.count > 0 {
+    let is_script = arguments.count > 0;
+    if let Some(emulator) = emulator {
+        // EMULATOR -0 ARGV0 PROGRAM ARGV1...
+        arguments.push(tracee, if is_script { name.as_bytes() } else { called.as_bytes() })?;
+        match first(tracee, argv)? {
+            Some(own) if !is_script => arguments.push_at(own)?,
+            _ => arguments.push(tracee, if is_script { name.as_bytes() } else { b"" })?,
+        }
+        arguments.push(tracee, b"-0")?;
+        arguments.push(tracee, emulator)?;
+        argv = replaced(tracee, argv, &arguments).await?;
+    } else if is_script {
         arguments.push(tracee, name.as_bytes())?;
         argv = replaced(tracee, argv, &arguments).await?;
     }
@@ -167,6 +193,14 @@ fn first_line(head: &[u8]) -> Result<(&[u8], &[u8]), Errno> {
     let (interpreter, rest) = line.split_at_checked(end).ok_or(Errno::ENOEXEC)?;
     let argument = rest.iter().position(|byte| !is_blank(byte)).and_then(|begin| rest.get(begin..));
     Ok((interpreter, argument.unwrap_or_default()))
+}
+
+/// The first of the program's arguments, if it has any.
+fn first<T: Tracee>(tracee: &T, argv: TraceeAddr) -> Result<Option<TraceeAddr>, Errno> {
+    if argv.is_null() {
+        return Ok(None);
+    }
+    Ok(Some(TraceeAddr(tracee.read_word(argv)?)).filter(|first| !first.is_null()))
 }
 
 /// The program's arguments with others in place of the first.

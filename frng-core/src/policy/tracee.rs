@@ -211,6 +211,12 @@ pub trait Tracee {
         false
     }
 
+    /// The emulator that is to run a program whose file begins so, if it is for another CPU; its name outside, in `name`.
+    /// Returns its length.
+    fn emulator(&self, _head: &[u8], _name: &mut [u8]) -> Option<usize> {
+        None
+    }
+
     /// The process may see other mounts or another root from now on.
     fn paths_changed(&self);
 
@@ -287,7 +293,7 @@ pub trait Tracee {
     }
 
     /// Has a program ready to be executed in the root of the process, and puts the name to execute, terminated, to `to`.
-    /// `called` is the name it is told to have been executed by.
+    /// `called` is the name it is told to have been executed by. It is executed by the emulator of this name, if there is one.
     ///
     /// # Errors
     /// execve(2)'s.
@@ -297,6 +303,7 @@ pub trait Tracee {
         _path: &[u8],
         _flags: i32,
         _called: &[u8],
+        _emulator: Option<&[u8]>,
         _to: TraceeAddr,
     ) -> Result<(), Errno> {
         Err(Errno::ENOSYS)

@@ -45,6 +45,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 pub use callers::Callers;
 pub use doorbell::ring;
+pub use root::emulators::check as check_emulator;
 pub use run::Tracer;
 
 use crate::policy::Settings;

@@ -18,6 +18,7 @@ use super::last_process::Ending;
 use super::orphans::Sweeper;
 use super::pending::{Kernel, Pending};
 use super::ptrace::{self, Gone, Refusal};
+use super::root::Emulators;
 use super::thread::{Start, Thread, World};
 use super::tracked::{Phase, Tracked};
 use super::trampoline::Trampoline;
@@ -79,7 +80,7 @@ impl Tracer {
         stats: Option<Rc<Stats>>,
     ) -> Result<Tracer, String> {
         doorbell::listen_here().map_err(|error| format!("cannot start the daemon: {error}"))?;
-        let Options { abis, agent, ref memory, .. } = *options;
+        let Options { abis, agent, ref memory, ref emulator, .. } = *options;
         let agent = match (agent, abis.first()) {
             (Some(image), Some(abi)) => {
                 Some(Agent::load(image, *abi).map_err(|why| format!("cannot use the agent: {why}"))?)
@@ -103,6 +104,7 @@ impl Tracer {
                 threads: Default::default(),
                 mapping: Default::default(),
                 copies: Default::default(),
+                emulators: Emulators::new(emulator.clone()),
                 nested: Default::default(),
                 bound: Default::default(),
             }),

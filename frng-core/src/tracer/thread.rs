@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Poll;
@@ -17,7 +18,7 @@ use super::lookup;
 use super::nested::Nested;
 use super::program;
 use super::ptrace;
-use super::root::{Copies, Rooted};
+use super::root::{Copies, Emulators, Rooted};
 use super::space::Space;
 use super::told;
 use super::trampoline::{Slot, Trampoline};
@@ -27,6 +28,7 @@ use crate::creds::Creds;
 use crate::errno::Errno;
 use crate::inode::InodeKey;
 use crate::log::Log;
+use crate::policy::program::audit_arch;
 use crate::policy::{Last, MountSource, Note, Outcome, Process, Schedule, Settings, Tracee};
 use crate::stat::{STATX_WANTED, Statx};
 use crate::state::Table;
@@ -66,6 +68,8 @@ pub struct World {
     pub mapping: RefCell<HashSet<i32>>,
     /// Programs that were executed in another root.
     pub copies: Copies,
+    /// What runs programs for other CPUs there.
+    pub emulators: Emulators,
     /// Sockets that were bound in another root: their names outside, and as they were given.
     pub bound: RefCell<HashMap<Vec<u8>, Vec<u8>>>,
 }
@@ -537,8 +541,24 @@ impl Tracee for Thread {
         fill(text, &self.magic_text(dirfd, path)?)
     }
 
-    fn prepare_program(&self, dirfd: i32, path: &[u8], flags: i32, called: &[u8], to: TraceeAddr) -> Result<(), Errno> {
-        self.prepare_inside(dirfd, path, flags, called, to)
+    fn prepare_program(
+        &self,
+        dirfd: i32,
+        path: &[u8],
+        flags: i32,
+        called: &[u8],
+        emulator: Option<&[u8]>,
+        to: TraceeAddr,
+    ) -> Result<(), Errno> {
+        self.prepare_inside(dirfd, path, flags, called, emulator, to)
+    }
+
+    fn emulator(&self, head: &[u8], name: &mut [u8]) -> Option<usize> {
+        let is_own = |arch| self.world.abis.iter().any(|table| table.abi().audit_arch() == arch);
+        if audit_arch(head).is_none_or(is_own) {
+            return None;
+        }
+        fill(name, self.world.emulators.of(head, &self.world.log)?.as_os_str().as_bytes()).ok()
     }
 
     fn forget_program(&self) {

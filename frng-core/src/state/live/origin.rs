@@ -1,8 +1,8 @@
 //! Whose live table a file holds, and since when.
 
+use std::fs::File;
 use std::io;
-
-use nix::sys::stat::fstat;
+use std::os::unix::fs::MetadataExt;
 
 use crate::shared::ORIGIN_LEN;
 use crate::state::StateFile;
@@ -19,13 +19,13 @@ pub struct Origin {
 impl Origin {
     /// Of a state file now.
     pub fn of(state: &StateFile) -> io::Result<Origin> {
-        let directory = fstat(state.directory())?;
+        let directory = File::from(state.directory().try_clone_to_owned()?).metadata()?;
         // An exotic kernel may not tell. Then every table is of this boot, as far as we know.
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().and_then(|text| boot_id(&text));
         Ok(Origin {
             boot: boot.unwrap_or_default(),
-            dev: directory.st_dev,
-            ino: directory.st_ino,
+            dev: directory.dev(),
+            ino: directory.ino(),
             name: fnv1a(state.name().as_encoded_bytes()),
         })
     }

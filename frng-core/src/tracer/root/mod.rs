@@ -6,6 +6,7 @@
 //! whatever the path, and nobody can rename a part of it meanwhile.
 
 mod copies;
+pub mod emulators;
 mod mounts;
 mod open;
 mod program;
@@ -16,6 +17,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 
 pub use copies::Copies;
+pub use emulators::Emulators;
 pub use mounts::Mounts;
 pub use program::{COMM_LEN, Program};
 pub use walk::Directory;

@@ -85,7 +85,7 @@ fn readable(file: &OwnedFd) -> io::Result<File> {
 }
 
 /// The interpreter that an ELF file names.
-fn interpreter(file: &OwnedFd) -> Option<Vec<u8>> {
+pub(super) fn interpreter(file: &OwnedFd) -> Option<Vec<u8>> {
     let file = readable(file).ok()?;
     let mut begin = [0; header::header64::SIZEOF_EHDR];
     file.read_exact_at(&mut begin, 0).ok()?;
@@ -137,6 +137,7 @@ impl Thread {
         path: &[u8],
         flags: i32,
         called: &[u8],
+        emulator: Option<&[u8]>,
         to: TraceeAddr,
     ) -> Result<(), Errno> {
         let (found, file) = self.program_found(dirfd, path, flags)?;
@@ -147,7 +148,7 @@ impl Thread {
             _ => return Err(Errno::EACCES),
         }
         open::may_execute(&file)?;
-        let copy = match interpreter(&file) {
+        let copy = match interpreter(&file).filter(|_| emulator.is_none()) {
             None => None,
             Some(name) => {
                 let found = self.find(libc::AT_FDCWD, &name, Last::Target)?;
@@ -156,9 +157,10 @@ impl Thread {
                 Some(self.world.copies.of(&file, &stat, &interpreter)?)
             }
         };
-        let name = match &copy {
-            Some(copy) => copy.name(),
-            None => self.host_name(&found),
+        let name = match (emulator, &copy) {
+            (Some(emulator), _) => emulator.to_vec(),
+            (None, Some(copy)) => copy.name(),
+            (None, None) => self.host_name(&found),
         };
         // Of a descriptor alone it is the name of the file, since Linux 6.14 (`fs/exec.c: begin_new_exec`).
         let place = if path.is_empty() && names_by_file() { open::place(&file)? } else { Vec::new() };
