@@ -10,6 +10,8 @@ for name in frng fakeroot-ng
     complete -c $name -l engine -x -a 'auto inline seccomp ptrace' -d 'How to intercept'
     complete -c $name -l stats -r -F -d 'Write how often each call was intercepted and what it cost'
     complete -c $name -l unknown -x -a 'self root real' -d 'Owner of files without a lie'
+    complete -c $name -l no-sync -d 'Let fsync and the like succeed without waiting for the disk'
+    complete -c $name -l accounts -x -a '(__fish_complete_directories)' -d 'Look users and groups up in DIR'
     complete -c $name -l root -x -a '(__fish_complete_directories)' -d 'Run COMMAND with DIR as /'
     complete -c $name -s b -l bind -r -F -d 'With --root: show HOST at GUEST'
     complete -c $name -l doctor -d 'Say what works here'
