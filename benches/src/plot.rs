@@ -62,7 +62,12 @@ pub fn svg(text: &str) -> Result<String, String> {
 }
 
 fn shown(factor: f64) -> String {
-    if factor < 9.95 { format!("{factor:.1}×") } else { format!("{factor:.0}×") }
+    let digits = match factor {
+        0.0..0.095 => 2,
+        0.0..9.95 => 1,
+        _ => 0,
+    };
+    format!("{factor:.digits$}×")
 }
 
 /// Tools but the native run, and rows.
