@@ -155,6 +155,11 @@ pub const TABLE: &[(u32, Sys)] = &[
     (Sysno::ppoll as u32, Sys::Ppoll),
     (Sysno::mmap as u32, Sys::Mmap),
     (Sysno::msync as u32, Sys::Msync),
+    (Sysno::sync as u32, Sys::Sync),
+    (Sysno::syncfs as u32, Sys::Syncfs),
+    (Sysno::fsync as u32, Sys::Fsync),
+    (Sysno::fdatasync as u32, Sys::Fdatasync),
+    (Sysno::sync_file_range2 as u32, Sys::SyncFileRange),
     (Sysno::execve as u32, Sys::Execve),
     (Sysno::execveat as u32, Sys::Execveat),
 ];

@@ -202,6 +202,11 @@ pub const TABLE: &[(u32, Sys)] = &[
     (Sysno::ppoll as u32, Sys::Ppoll),
     (Sysno::mmap2 as u32, Sys::Mmap2),
     (Sysno::msync as u32, Sys::Msync),
+    (Sysno::sync as u32, Sys::Sync),
+    (Sysno::syncfs as u32, Sys::Syncfs),
+    (Sysno::fsync as u32, Sys::Fsync),
+    (Sysno::fdatasync as u32, Sys::Fdatasync),
+    (Sysno::arm_sync_file_range as u32, Sys::SyncFileRange),
     (Sysno::execve as u32, Sys::Execve),
     (Sysno::execveat as u32, Sys::Execveat),
 ];

@@ -93,8 +93,11 @@ fn fill_descriptors() -> Result<(), String> {
 /// The second stage of `--root`.
 fn enter_root(words: Vec<OsString>) -> c_int {
     let entered = options::parse(words).and_then(|action| match action {
-        Action::Run(Run { root: Some(root), binds, command, .. }) => root::enter(&root, &binds, command),
-        _ => Err("called by a name that it gives itself only with --root".to_owned()),
+        Action::Run(Run { root: Some(root), binds, command, .. }) => {
+            root::enter(&root, &binds, Path::new("/"), command)
+        }
+        Action::Run(Run { accounts: Some(tree), command, .. }) => root::enter_with_accounts(&tree, command),
+        _ => Err("called by a name that it gives itself only with --root and --accounts".to_owned()),
     });
     match entered {
         Ok((status, why)) => {
@@ -144,10 +147,17 @@ fn execute(run: Run, words: &[OsString]) -> Result<c_int, String> {
     if let Some(tracer) = traced_by() {
         return Err(is_traced(tracer));
     }
-    let command = match run.root {
-        Some(_) => root::second_stage(words),
-        None => command::Command::new(run.command),
+    if let Some(tree) = &run.accounts {
+        // Told before anything is begun.
+        root::Bind::of_accounts(tree)?;
+    }
+    let command = match (&run.root, &run.accounts) {
+        (None, None) => command::Command::new(run.command),
+        _ => root::second_stage(words),
     };
+    if run.no_sync && !filter::available() {
+        return Err("cannot leave out syncing: this kernel refuses seccomp filters; leave --no-sync away".into());
+    }
     let reserved = daemon::reserve(&daemon::Options {
         abis: abis::ABIS,
         agent: abis::AGENT,
@@ -172,6 +182,11 @@ fn execute(run: Run, words: &[OsString]) -> Result<c_int, String> {
     if engine.filters() {
         install_filter(attached.stop_at_every_open)
             .map_err(|error| format!("cannot install the seccomp filter: {error}; use --engine ptrace"))?;
+    }
+    if run.no_sync {
+        allow_no_new_privileges()
+            .and_then(|()| filter::install(&filter::pretend_synced(abis::ABIS)))
+            .map_err(|error| format!("cannot install the filter for --no-sync: {error}; leave it away"))?;
     }
     let (status, why) = command.exec();
     complain(if run.fakeroot.is_some() { fakeroot::NAME } else { NAME }, &why);
@@ -227,9 +242,15 @@ fn traced_by() -> Option<u32> {
 
 fn install_filter(stop_at_every_open: bool) -> io::Result<()> {
     let program = filter::build(abis::ABIS, stop_at_every_open);
-    // SAFETY: takes no memory.
-    if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } == -1 {
-        return Err(io::Error::last_os_error());
-    }
+    allow_no_new_privileges()?;
     filter::install(&program)
+}
+
+/// Whoever has no privilege may install filters only if nothing that is executed gets any.
+fn allow_no_new_privileges() -> io::Result<()> {
+    // SAFETY: takes no memory.
+    match unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
 }

@@ -19,6 +19,8 @@ usage: frng [-p STATE] [-l LOG [-f]] [-d] [-v] [OPTIONS] [--] COMMAND [ARG...]
       --engine ENGINE   inline, seccomp, ptrace or auto
       --stats FILE      write to FILE how often each call was intercepted and what it cost
       --unknown RULE    owner of files without a lie: self, root or real
+      --no-sync         let fsync and the like succeed without waiting for the disk
+      --accounts DIR    look users and groups up in DIR/etc/passwd and DIR/etc/group
       --root DIR        run COMMAND with DIR as /
   -b, --bind HOST[:GUEST]
                         with --root: show HOST at GUEST
@@ -53,6 +55,10 @@ Options end at the first word that is none: frng ls -l needs no --.
            with the same STATE only the first one may have this option.
 --unknown  self: your own files are shown as root's, others as they are (the default). root: all as root's. real: all
            as they are.
+--no-sync  Of use where what is made can be made again: a root tree, a package. sync, syncfs, fsync, fdatasync and
+           sync_file_range return 0 at once.
+--accounts Names of DIR, a root tree, for chown, tar, install and whoever else looks them up. Each call that names a file
+           stops then, which takes its time. Not with --root, inside of which the root's own are seen.
 --doctor   Tries each engine on a command, and looks at what may hinder it. The exit status is 0 if frng can work here.
 --root     As chroot does: COMMAND and all it needs come from DIR, and / is the working directory.
 --bind     HOST is a file or directory outside; GUEST, the same path without it, must be there inside, for HOST to be

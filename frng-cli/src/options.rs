@@ -41,6 +41,10 @@ pub struct Run {
     pub stats: Option<PathBuf>,
     /// `--unknown`.
     pub unknown: UnknownOwner,
+    /// `--no-sync`.
+    pub no_sync: bool,
+    /// `--accounts`.
+    pub accounts: Option<PathBuf>,
     /// `--root`.
     pub root: Option<PathBuf>,
     /// `--qemu`.
@@ -88,6 +92,8 @@ pub fn parse(words: Vec<OsString>) -> Result<Action, String> {
             Arg::Long("engine") => run.engine = engine(&parser.value().map_err(say)?)?,
             Arg::Long("stats") => run.stats = Some(parser.value().map_err(say)?.into()),
             Arg::Long("unknown") => run.unknown = unknown(&parser.value().map_err(say)?)?,
+            Arg::Long("no-sync") => run.no_sync = true,
+            Arg::Long("accounts") => run.accounts = Some(parser.value().map_err(say)?.into()),
             Arg::Long("root") => run.root = Some(parser.value().map_err(say)?.into()),
             Arg::Long("qemu") => run.emulator = Some(parser.value().map_err(say)?.into()),
             Arg::Short('b') | Arg::Long("bind") => run.binds.push(Bind::parse(&parser.value().map_err(say)?)?),
@@ -101,6 +107,11 @@ pub fn parse(words: Vec<OsString>) -> Result<Action, String> {
     }
     if run.root.is_none() && !run.binds.is_empty() {
         return Err("option -b needs --root: see frng --help".to_owned());
+    }
+    if run.root.is_some() && run.accounts.is_some() {
+        return Err(
+            "option --accounts cannot be had with --root, whose own accounts are taken: see frng --help".to_owned()
+        );
     }
     Ok(Action::Run(run))
 }
@@ -178,6 +189,8 @@ mod tests {
             stats: Some("stats".into()),
             emulator: Some("qemu".into()),
             unknown: UnknownOwner::AsItIs,
+            no_sync: true,
+            accounts: None,
             root: Some("/r".into()),
             binds: vec![
                 Bind { host: "/proc".into(), guest: "/proc".into() },
@@ -199,7 +212,7 @@ mod tests {
             "--unknown",
             "real",
         ];
-        short.extend(["--root", "/r", "-b", "/proc", "-ba:/b", "true"]);
+        short.extend(["--no-sync", "--root", "/r", "-b", "/proc", "-ba:/b", "true"]);
         assert_eq!(run(&short), wanted);
         let long = [
             "--persist=state",
@@ -210,6 +223,7 @@ mod tests {
             "--stats=stats",
             "--qemu=qemu",
             "--unknown=real",
+            "--no-sync",
             "--root=/r",
             "--bind=/proc",
             "--bind=a:/b",

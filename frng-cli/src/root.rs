@@ -1,4 +1,4 @@
-//! `--root`: the second stage.
+//! `--root` and `--accounts`: the second stage.
 //!
 //! Another root is nothing but what chroot(2) gives, and mount(2) for `--bind`: so frng, once it is traced, executes
 //! itself with the same words and another name, and what is executed then enters the root by these calls and becomes the
@@ -44,6 +44,23 @@ impl Bind {
     }
 }
 
+impl Bind {
+    /// The files that a tree has its accounts in, each at the place of the host's.
+    ///
+    /// # Errors
+    /// One line for the user.
+    pub fn of_accounts(tree: &Path) -> Result<Vec<Bind>, String> {
+        let file = |name| {
+            let host = tree.join("etc").join(name);
+            if !host.is_file() {
+                return Err(format!("cannot look accounts up in {}: there is no {}", tree.display(), host.display()));
+            }
+            Ok(Bind { host, guest: Path::new("/etc").join(name) })
+        };
+        ["passwd", "group"].into_iter().map(file).collect()
+    }
+}
+
 /// The first stage's end: execute frng again.
 pub fn second_stage(words: &[OsString]) -> Command {
     let mut all = vec![OsString::from_vec(STAGE.to_vec())];
@@ -51,11 +68,22 @@ pub fn second_stage(words: &[OsString]) -> Command {
     Command::of_program(c"/proc/self/exe", all)
 }
 
-/// Enters the root and becomes the command. Returns the exit status if that cannot be executed.
+/// Shows the accounts of a tree in the place of the host's and becomes the command, where the caller is. Returns the exit status if
+/// that cannot be executed.
 ///
 /// # Errors
 /// One line for the user.
-pub fn enter(root: &Path, binds: &[Bind], command: Vec<OsString>) -> Result<(c_int, String), String> {
+pub fn enter_with_accounts(tree: &Path, command: Vec<OsString>) -> Result<(c_int, String), String> {
+    let binds = Bind::of_accounts(tree)?;
+    let place = std::env::current_dir().map_err(|error| format!("cannot find out the working directory: {error}"))?;
+    enter(Path::new("/"), &binds, &place, command)
+}
+
+/// Enters the root, and in it the directory `place`, and becomes the command. Returns the exit status if that cannot be executed.
+///
+/// # Errors
+/// One line for the user.
+pub fn enter(root: &Path, binds: &[Bind], place: &Path, command: Vec<OsString>) -> Result<(c_int, String), String> {
     let command = Command::new(command);
     for Bind { host, guest } in binds {
         let inside = root.join(guest.strip_prefix("/").unwrap_or(guest));
@@ -65,7 +93,7 @@ pub fn enter(root: &Path, binds: &[Bind], command: Vec<OsString>) -> Result<(c_i
         })?;
     }
     std::os::unix::fs::chroot(root).map_err(|error| format!("cannot enter {}: {error}", root.display()))?;
-    std::env::set_current_dir("/").map_err(|error| format!("cannot enter {}: {error}", root.display()))?;
+    std::env::set_current_dir(place).map_err(|error| format!("cannot enter {}: {error}", place.display()))?;
     Ok(command.exec())
 }
 

@@ -73,6 +73,27 @@ fn build_by(abis: &[&dyn Abi], decide: Decide) -> Vec<sock_filter> {
     program.forwards()
 }
 
+/// Builds a program, to be installed besides, that answers each call of [`Stop::Syncing`] with 0 and lets all others through to
+/// the other filters.
+pub fn pretend_synced(abis: &[&dyn Abi]) -> Vec<sock_filter> {
+    let mut program = Backwards::default();
+    let allow = program.ret(ALLOW);
+    // Written last, asked first.
+    abis.iter().fold(allow, |next, abi| {
+        // An answer by an error of 0.
+        let answer = program.ret(libc::SECCOMP_RET_ERRNO);
+        let mut calls = allow;
+        for (number, _) in abi.numbers().iter().filter(|(_, sys)| sys.row().stop == Stop::Syncing) {
+            calls = program.jump(libc::BPF_JEQ, *number, answer, calls);
+        }
+        program.load(NUMBER);
+        let calls = program.here();
+        program.jump(libc::BPF_JEQ, abi.audit_arch(), calls, next)
+    });
+    program.load(ARCH);
+    program.forwards()
+}
+
 /// Appends what decides about the calls of one architecture; begins with the number not loaded.
 fn calls_of(program: &mut Backwards, abis: &[&dyn Abi], arch: u32, decide: Decide) -> Label {
     let allow = program.ret(ALLOW);
@@ -123,7 +144,7 @@ fn condition(program: &mut Backwards, row: &Row, scope: Scope, knows_others: boo
     let position = |kind: Arg| row.args.iter().position(|arg| *arg == kind);
     let (kind, bits) = match row.stop {
         _ if scope == Scope::Paths && row.may_name_files() => return stop,
-        Stop::Never | Stop::Inside | Stop::Tracing => return allow,
+        Stop::Never | Stop::Syncing | Stop::Inside | Stop::Tracing => return allow,
         Stop::Always => return stop,
         Stop::Executing => return if knows_others { stop } else { allow },
         Stop::Opening if scope.has_opens() => return stop,
@@ -526,13 +547,31 @@ mod tests {
     }
 
     #[test]
+    fn what_syncs_is_answered_with_0_and_nothing_else_is() {
+        let first =
+            Fake { arch: FIRST, trampoline: 0, numbers: &[(5, Sys::Fstat), (74, Sys::Fsync), (162, Sys::Sync)] };
+        let second = Fake { arch: SECOND, trampoline: 0, numbers: &[(36, Sys::Sync), (74, Sys::Sethostname)] };
+        let program = pretend_synced(&[&first, &second]);
+        let answered = |arch, number| {
+            let (action, _) = run(&program, Data { number, arch, ip: 7, args: [1; 6] });
+            assert!(action == libc::SECCOMP_RET_ERRNO || action == ALLOW, "{action:#x}");
+            action != ALLOW
+        };
+        for number in 0..600 {
+            assert_eq!(answered(FIRST, number), matches!(number, 74 | 162), "{number}");
+            assert_eq!(answered(SECOND, number), number == 36, "{number}");
+            assert!(!answered(0x1234, number), "{number}");
+        }
+    }
+
+    #[test]
     fn a_call_that_never_stops_is_allowed_by_number_and_architecture_alone() {
         let fakes = fakes();
         let program = program(&fakes, Scope::Plain);
         for number in 0..600 {
             let looked_at = run(&program, Data { number, arch: FIRST, ip: 0, args: [0; 6] }).1;
             let stops = fakes[0].sys(u64::from(number)).is_some_and(|sys| {
-                !matches!(sys.row().stop, Stop::Never | Stop::Executing | Stop::Inside | Stop::Tracing)
+                !matches!(sys.row().stop, Stop::Never | Stop::Executing | Stop::Syncing | Stop::Inside | Stop::Tracing)
             });
             let has_values = |sys: Sys| sys.row().stop != Stop::OneOf(Arg::Op, &[]);
             if !stops {

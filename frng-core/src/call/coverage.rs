@@ -103,6 +103,7 @@ fn stops(row: &Row) -> String {
         }
         Stop::Executing => "if the kernel may run programs of conventions that frng does not know".to_owned(),
         Stop::Opening => "if it may make a file; always once there are faked devices".to_owned(),
+        Stop::Syncing => "never; `--no-sync` has a filter that answers 0".to_owned(),
         Stop::Inside => "in another root".to_owned(),
         Stop::Tracing => "in a process that traces others".to_owned(),
     }

@@ -34,6 +34,8 @@ pub enum Stop {
     Opening,
     /// An exec: if the kernel may run programs of conventions that are not registered.
     Executing,
+    /// Never: it runs as it is, or a filter of its own ([`crate::filter::pretend_synced`]) answers it.
+    Syncing,
     /// Only in a process with another root, where paths are translated.
     Inside,
     /// Only in a process that traces others: a wait, which has to tell of them.
@@ -105,7 +107,7 @@ impl Call {
             return true;
         }
         match self.row().stop {
-            Stop::Never | Stop::Inside | Stop::Tracing => false,
+            Stop::Never | Stop::Syncing | Stop::Inside | Stop::Tracing => false,
             Stop::Always => true,
             Stop::AnyBit(kind, bits) => self.word(kind) & bits != 0,
             Stop::OneOf(kind, values) => values.contains(&self.int(kind)),

@@ -43,7 +43,7 @@ impl Sys {
     }
 }
 
-use Stop::{Always, AnyBit, Executing, Inside, Never, OneOf, Opening, Tracing};
+use Stop::{Always, AnyBit, Executing, Inside, Never, OneOf, Opening, Syncing, Tracing};
 
 calls! {
     // Ownership: policy/ownership.rs
@@ -257,6 +257,13 @@ calls! {
     Wait4 "wait4" (Pid, Out, Flags, Out) Tracing, nested::wait, "tells of what it traces, too";
     Waitid "waitid" (Op, Pid, Out, Flags, Out) Tracing, nested::wait, "tells of what it traces, too";
     Waitpid "waitpid" (Pid, Out, Flags) Tracing, nested::wait, "tells of what it traces, too";
+
+    // Syncing: policy/syncing.rs
+    Sync "sync" () Syncing, syncing::sync, "";
+    Syncfs "syncfs" (Fd) Syncing, syncing::sync, "";
+    Fsync "fsync" (Fd) Syncing, syncing::sync, "";
+    Fdatasync "fdatasync" (Fd) Syncing, syncing::sync, "";
+    SyncFileRange "sync_file_range" (Fd) Syncing, syncing::sync, "";
 
     // Issued by the policy itself.
     Close "close" (Fd) Never, tools::pass, "";

@@ -39,6 +39,7 @@ pub mod root;
 mod root_exec;
 mod root_socket;
 pub mod schedule;
+pub mod syncing;
 pub mod times;
 pub mod tools;
 mod tracee;
