@@ -51,7 +51,13 @@ impl Tracer {
         nested.signals.borrow_mut().entry(process).or_insert(info);
         // SAFETY: takes no memory.
         unsafe { libc::kill(process, libc::SIGCHLD) };
-        for (tid, _) in nested.waiting.borrow().iter().filter(|(_, waiting)| waiting.process == process) {
+        self.wake(process);
+    }
+
+    /// Has the threads of a tracer that wait look once more for what there is.
+    fn wake(&self, process: i32) {
+        let waiting = self.world.nested.waiting.borrow();
+        for (tid, _) in waiting.iter().filter(|(_, waiting)| waiting.process == process) {
             ptrace::interrupt(*tid);
         }
     }
@@ -385,6 +391,10 @@ impl Tracer {
         let nested = &self.world.nested;
         if nested.is_idle() && nested.ends.borrow().is_empty() {
             return;
+        }
+        if let Some(parent) = self.tracked.get(&tid).map(|tracked| tracked.thread.parent) {
+            // It may have had no child when it began to wait.
+            self.wake(parent);
         }
         let uid = self.uid(tid);
         let leads = self.process_of(tid) == Some(tid);
