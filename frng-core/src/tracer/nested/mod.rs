@@ -132,6 +132,8 @@ struct End {
     /// As wait(2) tells it.
     status: i32,
     uid: u32,
+    /// It is stopped before it ends, and ends when it has been waited for: its parent is not to know before its tracer.
+    holds: bool,
 }
 
 /// A thread that waits.
@@ -202,13 +204,18 @@ impl Traced {
             again: None,
             entered: None,
             replaced: false,
-            unset: options & REAL_OPTIONS != 0,
+            unset: options & REAL_OPTIONS != 0 || !own_child,
             held: Vec::new(),
         }
     }
 
     fn wants(&self, option: i32) -> bool {
         self.options & option != 0
+    }
+
+    /// The options that it really has for its tracer's sake.
+    fn real_options(&self) -> i32 {
+        self.options & REAL_OPTIONS | if self.own_child { 0 } else { libc::PTRACE_O_TRACEEXIT }
     }
 }
 

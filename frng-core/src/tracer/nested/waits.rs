@@ -6,6 +6,7 @@
 //! their handlers are the kernel's.
 
 use super::info::Info;
+use super::orders::Order;
 use super::{Blocks, Waiting};
 use crate::call::{Call, Sys, TraceeAddr};
 use crate::errno::Errno;
@@ -213,7 +214,9 @@ impl Thread {
         let index = ends.iter().position(|end| mine(end.tracer, end.process) && wait.is_for(end.tid))?;
         let news = ends.get(index).map(|end| News { tid: end.tid, status: end.status, uid: end.uid });
         if !wait.has(libc::WNOWAIT) {
-            ends.remove(index);
+            if let Some(end) = ends.remove(index).filter(|end| end.holds) {
+                nested.order(Order::LetEnd { tid: end.tid });
+            }
         }
         news
     }
