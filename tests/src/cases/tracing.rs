@@ -34,6 +34,7 @@ cases![
     a_tracer_that_ends,
     a_tracer_that_is_a_thread,
     the_filter_of_a_tracee_is_not_told,
+    procfs_tells_who_traces,
 ];
 
 const SYSCALL: u32 = libc::PTRACE_SYSCALL;
@@ -575,5 +576,36 @@ fn a_tracer_that_is_a_thread() {
 fn the_filter_of_a_tracee_is_not_told() {
     let pid = traced_child(0, || {});
     let _ = told("filter", 0x420c, pid, 0, NULL);
+    end(pid);
+}
+
+/// Who traces a process, and whether it is stopped for that.
+fn tell_tracer(what: &str, pid: i32) {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let field =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("none").trim().to_owned();
+    // SAFETY: takes no memory.
+    let me = unsafe { libc::getpid() }.to_string();
+    let tracer = field("TracerPid:");
+    println!("{what}: {} by me {} by nobody {}", field("State:"), tracer == me, tracer == "0");
+}
+
+fn procfs_tells_who_traces() {
+    let pid = traced_child(0, || {
+        loop {
+            std::hint::spin_loop();
+        }
+    });
+    tell_tracer("stopped", pid);
+    let _ = request(CONT, pid, NULL, NULL);
+    tell_tracer("runs", pid);
+    // SAFETY: takes no memory.
+    unsafe { libc::kill(pid, SIGUSR1) };
+    tell_wait("signal", pid, 0);
+    tell_tracer("stopped again", pid);
+    let _ = request(libc::PTRACE_DETACH, pid, NULL, NULL);
+    tell_tracer("detached", pid);
+    // SAFETY: takes no memory.
+    tell_tracer("not traced", unsafe { libc::getpid() });
     end(pid);
 }

@@ -162,9 +162,14 @@ impl Nested {
         !self.is_idle() && self.traced.borrow().contains_key(&tid)
     }
 
-    /// The process that traces a tracee.
+    /// The thread that traces a tracee.
     pub(super) fn tracer_of(&self, tid: i32) -> Option<i32> {
-        self.traced.borrow().get(&tid).map(|traced| traced.process)
+        self.with(tid, |traced| traced.tracer)
+    }
+
+    /// Whether a tracee is stopped for the one that traces it.
+    pub(super) fn is_trapped(&self, tid: i32) -> bool {
+        self.with(tid, |traced| traced.stop.is_some()) == Some(true)
     }
 
     /// Looks at one that is traced.

@@ -173,7 +173,7 @@ impl Thread {
         if call.sys != Sys::Waitid && wait.has(libc::WUNTRACED) && !wait.status.is_null() {
             let mut status = [0; 4];
             self.read(wait.status, &mut status)?;
-            let is_traced = self.world.nested.tracer_of(told as i32) == Some(self.tgid);
+            let is_traced = self.world.nested.with(told as i32, |traced| traced.process) == Some(self.tgid);
             if libc::WIFSTOPPED(i32::from_ne_bytes(status)) && is_traced {
                 return Err(ERESTARTNOINTR);
             }
