@@ -57,7 +57,7 @@ pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) 
     // The descriptor: argument 5 of both mmaps.
     code.mov_register(4, 0);
 
-    code.mov(0, ADDRESS);
+    code.mov(0, layout.address);
     code.mov(1, layout.code_len);
     code.mov(2, PROT_READ_EXEC);
     code.mov(3, MAP_SHARED_FIXED_NOREPLACE);
@@ -65,7 +65,7 @@ pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) 
     code.syscall(Sysno::mmap);
     let code_failed = code.branch_if_failed();
 
-    code.mov(0, ADDRESS.wrapping_add(layout.code_len));
+    code.mov(0, layout.address.wrapping_add(layout.code_len));
     code.mov(1, layout.data_len);
     code.mov(2, PROT_READ_WRITE);
     code.mov(5, layout.data_offset);
@@ -76,7 +76,7 @@ pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) 
         code.mov(16, second_stage);
         code.emit(0xd61f_0200); // br x16
     }
-    code.mov(0, ADDRESS);
+    code.mov(0, layout.address);
 
     code.land(code_failed);
     code.land(data_failed);
@@ -274,6 +274,7 @@ mod tests {
     #[test]
     fn the_bootstrap_is_what_an_assembler_makes_of_it() {
         let layout = TrampolineLayout {
+            address: ADDRESS,
             code_offset: 0x2_0000,
             code_len: 0x1_0000,
             data_offset: 0x5_0000,
@@ -288,6 +289,7 @@ mod tests {
     #[test]
     fn with_a_second_stage_it_goes_on_there_instead() {
         let layout = TrampolineLayout {
+            address: ADDRESS,
             code_offset: 0x2_0000,
             code_len: 0x1_0000,
             data_offset: 0x5_0000,
@@ -310,6 +312,7 @@ mod tests {
     #[test]
     fn a_bootstrap_leaves_room_in_its_buffer() {
         let layout = TrampolineLayout {
+            address: ADDRESS,
             code_offset: u64::MAX,
             code_len: u64::MAX,
             data_offset: u64::MAX,

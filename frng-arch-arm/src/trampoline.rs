@@ -45,7 +45,7 @@ pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) 
     // The descriptor: argument 5 of both mmaps.
     code.mov_register(4, 0);
 
-    code.mov(0, ADDRESS as u32);
+    code.mov(0, layout.address as u32);
     code.mov(1, layout.code_len as u32);
     code.mov(2, PROT_READ_EXEC);
     code.mov(3, MAP_SHARED_FIXED_NOREPLACE);
@@ -53,13 +53,13 @@ pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) 
     code.syscall(Sysno::mmap2);
     let code_failed = code.branch_if_failed();
 
-    code.mov(0, ADDRESS.wrapping_add(layout.code_len) as u32);
+    code.mov(0, layout.address.wrapping_add(layout.code_len) as u32);
     code.mov(1, layout.data_len as u32);
     code.mov(2, PROT_READ_WRITE);
     code.mov(5, (layout.data_offset / OFFSET_UNIT) as u32);
     code.syscall(Sysno::mmap2);
     let data_failed = code.branch_if_failed();
-    code.mov(0, ADDRESS as u32);
+    code.mov(0, layout.address as u32);
 
     code.land(code_failed);
     code.land(data_failed);
@@ -253,6 +253,7 @@ mod tests {
     #[test]
     fn the_bootstrap_is_what_an_assembler_makes_of_it() {
         let layout = TrampolineLayout {
+            address: ADDRESS,
             code_offset: 0x2_0000,
             code_len: 0x1_0000,
             data_offset: 0x5_0000,
@@ -267,6 +268,7 @@ mod tests {
     #[test]
     fn a_bootstrap_leaves_room_in_its_buffer() {
         let layout = TrampolineLayout {
+            address: ADDRESS,
             code_offset: u64::MAX,
             code_len: u64::MAX,
             data_offset: u64::MAX,

@@ -49,7 +49,7 @@ pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) 
     // The descriptor: argument 5 of both mmaps.
     code.emit(&[0x89, 0xc7]); // mov %eax,%edi
 
-    code.mov(EBX, ADDRESS as u32);
+    code.mov(EBX, layout.address as u32);
     code.mov(ECX, layout.code_len as u32);
     code.mov(EDX, PROT_READ_EXEC);
     code.mov(ESI, MAP_SHARED_FIXED_NOREPLACE);
@@ -57,13 +57,13 @@ pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) 
     code.int80(Sysno::mmap2);
     let code_failed = code.ja();
 
-    code.mov(EBX, ADDRESS.wrapping_add(layout.code_len) as u32);
+    code.mov(EBX, layout.address.wrapping_add(layout.code_len) as u32);
     code.mov(ECX, layout.data_len as u32);
     code.mov(EDX, PROT_READ_WRITE);
     code.mov(EBP, (layout.data_offset / PAGE) as u32);
     code.int80(Sysno::mmap2);
     let data_failed = code.ja();
-    code.mov(EAX, ADDRESS as u32);
+    code.mov(EAX, layout.address as u32);
 
     code.land(code_failed);
     code.land(data_failed);
@@ -162,6 +162,7 @@ mod tests {
     use super::*;
 
     const LARGEST: TrampolineLayout = TrampolineLayout {
+        address: ADDRESS,
         code_offset: u64::MAX,
         code_len: u64::MAX,
         data_offset: u64::MAX,

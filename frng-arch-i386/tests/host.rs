@@ -127,6 +127,7 @@ fn executable(code: &[u8], address: u64) -> u64 {
 }
 
 const LAYOUT: TrampolineLayout = TrampolineLayout {
+    address: frng_arch_i386::trampoline::ADDRESS,
     code_offset: 2 * PAGE as u64,
     code_len: PAGE as u64,
     data_offset: 5 * PAGE as u64,

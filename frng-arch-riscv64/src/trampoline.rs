@@ -54,7 +54,7 @@ pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) 
     // The descriptor: argument 5 of both mmaps.
     code.mv(A4, A0);
 
-    code.li(A0, ADDRESS);
+    code.li(A0, layout.address);
     code.li(A1, layout.code_len);
     code.li(A2, PROT_READ_EXEC);
     code.li(A3, MAP_SHARED_FIXED_NOREPLACE);
@@ -62,13 +62,13 @@ pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) 
     code.syscall(Sysno::mmap);
     let code_failed = code.branch_if_failed();
 
-    code.li(A0, ADDRESS.wrapping_add(layout.code_len));
+    code.li(A0, layout.address.wrapping_add(layout.code_len));
     code.li(A1, layout.data_len);
     code.li(A2, PROT_READ_WRITE);
     code.li(A5, layout.data_offset);
     code.syscall(Sysno::mmap);
     let data_failed = code.branch_if_failed();
-    code.li(A0, ADDRESS);
+    code.li(A0, layout.address);
 
     code.land(code_failed);
     code.land(data_failed);
@@ -280,6 +280,7 @@ mod tests {
     #[test]
     fn the_bootstrap_is_what_an_assembler_makes_of_it() {
         let layout = TrampolineLayout {
+            address: ADDRESS,
             code_offset: 0x2_0000,
             code_len: 0x1_0000,
             data_offset: 0x5_0000,
@@ -296,6 +297,7 @@ mod tests {
     fn a_bootstrap_leaves_room_in_its_buffer() {
         let longest = 0x7fff_fabc;
         let layout = TrampolineLayout {
+            address: ADDRESS,
             code_offset: longest,
             code_len: longest,
             data_offset: longest,

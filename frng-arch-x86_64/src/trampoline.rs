@@ -50,7 +50,7 @@ pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) 
     // The descriptor: argument 5 of both mmaps.
     code.emit(&[0x41, 0x89, 0xc0]); // mov %eax,%r8d
 
-    code.mov_rdi(ADDRESS);
+    code.mov_rdi(layout.address);
     code.mov_rsi(layout.code_len);
     code.mov_edx(PROT_READ_EXEC);
     code.mov_r10d(MAP_SHARED_FIXED_NOREPLACE);
@@ -58,7 +58,7 @@ pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) 
     code.syscall(Sysno::mmap);
     let code_failed = code.js();
 
-    code.mov_rdi(ADDRESS.wrapping_add(layout.code_len));
+    code.mov_rdi(layout.address.wrapping_add(layout.code_len));
     code.mov_rsi(layout.data_len);
     code.mov_edx(PROT_READ_WRITE);
     code.mov_r9(layout.data_offset);
@@ -69,7 +69,7 @@ pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) 
         code.mov_rax(second_stage);
         code.emit(&[0xff, 0xe0]); // jmp *%rax
     }
-    code.mov_rax(ADDRESS);
+    code.mov_rax(layout.address);
 
     code.land(code_failed);
     code.land(data_failed);

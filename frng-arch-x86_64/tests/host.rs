@@ -121,6 +121,7 @@ fn trampoline_file(layout: &TrampolineLayout) -> File {
 }
 
 const LAYOUT: TrampolineLayout = TrampolineLayout {
+    address: frng_arch_x86_64::trampoline::ADDRESS,
     code_offset: 2 * PAGE as u64,
     code_len: PAGE as u64,
     data_offset: 5 * PAGE as u64,
@@ -187,6 +188,7 @@ fn the_bootstrap_maps_code_and_data_and_leaves_no_descriptor() {
 #[test]
 fn a_bootstrap_leaves_room_in_its_buffer() {
     let layout = TrampolineLayout {
+        address: frng_arch_x86_64::trampoline::ADDRESS,
         code_offset: u64::MAX,
         code_len: u64::MAX,
         data_offset: u64::MAX,

@@ -19,6 +19,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::panic;
 use std::path::{Path, PathBuf};
 
+use frng_core::arch::{DONE_NUMBER, HOW_DEEP, WHO_FOOLS};
 use frng_core::daemon;
 use frng_core::filter;
 use frng_core::memory::Place;
@@ -144,7 +145,8 @@ fn execute(run: Run, words: &[OsString]) -> Result<c_int, String> {
         EngineChoice::Auto if abis::AGENT.is_some() && run.log.is_none() => Engine::Inline,
         EngineChoice::Seccomp | EngineChoice::Auto => Engine::Seccomp,
     };
-    if let Some(tracer) = traced_by() {
+    let outer = Outer::ask();
+    if let Some(tracer) = traced_by().filter(|_| outer.is_none()) {
         return Err(is_traced(tracer));
     }
     if let Some(tree) = &run.accounts {
@@ -169,17 +171,28 @@ fn execute(run: Run, words: &[OsString]) -> Result<c_int, String> {
         emulator: run.emulator.as_deref().map(emulator).transpose()?,
         stay: run.stay,
         memory: memory()?,
+        depth: outer.as_ref().map_or(0, |outer| outer.depth),
     })?;
     if let Some(line) = reserved.told() {
         complain(if run.fakeroot.is_some() { fakeroot::NAME } else { NAME }, line);
     }
     let daemon = reserved.daemon();
+    let joins = outer.as_ref().is_some_and(|outer| outer.daemon == daemon);
+    let engine = match run.engine {
+        // Its tracees have the filter and the agent of the outer one.
+        _ if joins => engine,
+        _ if outer.is_none() => engine,
+        EngineChoice::Auto | EngineChoice::Ptrace => Engine::Ptrace,
+        EngineChoice::Seccomp | EngineChoice::Inline => {
+            return Err("cannot use this engine: another frng fools this process already; use --engine ptrace".into());
+        }
+    };
     allow_tracing_by(daemon);
     if let Some(fakeroot) = &run.fakeroot {
         fakeroot::export(daemon as u32, fakeroot);
     }
     let attached = reserved.attach(engine, run.unknown)?;
-    if engine.filters() {
+    if engine.filters() && !joins {
         install_filter(attached.stop_at_every_open)
             .map_err(|error| format!("cannot install the seccomp filter: {error}; use --engine ptrace"))?;
     }
@@ -231,6 +244,25 @@ fn allow_tracing_by(daemon: i32) {
 
 fn is_traced(tracer: u32) -> String {
     format!("cannot be traced: process {tracer} does so already (a debugger, or another frng)")
+}
+
+/// Another frng that fools this process.
+struct Outer {
+    daemon: i32,
+    /// How many there are, one within the other.
+    depth: u32,
+}
+
+impl Outer {
+    /// Asks by a call that only a daemon answers.
+    fn ask() -> Option<Outer> {
+        let ask = |question: u64| {
+            // SAFETY: takes no memory; no kernel has this call.
+            let answer = unsafe { libc::syscall(DONE_NUMBER as libc::c_long, question as libc::c_long) };
+            (answer > 0).then_some(answer)
+        };
+        Some(Outer { daemon: i32::try_from(ask(WHO_FOOLS)?).ok()?, depth: u32::try_from(ask(HOW_DEEP)?).ok()? })
+    }
 }
 
 /// The process that traces this one.

@@ -197,8 +197,34 @@ fn a_log_that_cannot_be_written_is_refused() {
 #[test]
 fn who_is_traced_already_is_told_so() {
     let scratch = Scratch::new();
-    let done = scratch.run(&["frng", "sh", "-c", "frng true"]);
-    done.failed(&["traced", "another frng"]);
+    // By a tracer that lets it run.
+    let script = "cd \"$0\" && exec strace -o trace frng true";
+    if std::process::Command::new("strace").arg("-V").output().is_ok() {
+        let done = scratch.run(&["sh", "-c", script, "."]);
+        done.failed(&["traced", "another frng"]);
+    }
+}
+
+#[test]
+fn within_another_frng_the_same_state_is_shared_and_another_one_is_its_own() {
+    let scratch = Scratch::new();
+    let inner = "stat -c %u:%g f; chown 3:4 f; touch g; chown 5:6 g; id -u";
+    let ask = "stat -c %u:%g f g";
+    for (state, after) in [("outer", "3:4\n5:6\n"), ("inner", "1:2\n0:0\n")] {
+        let script = format!(
+            "rm -f g; touch f; chown 1:2 f; frng -p {state} sh -c '{inner}' || echo failed; test -e inner.sock; echo $?; {ask}"
+        );
+        let done = scratch.run(&["frng", "-p", "outer", "sh", "-c", &script]).good();
+        // When the inner one has ended its state is complete.
+        assert_eq!(done, format!("1:2\n0\n1\n{after}"), "{state}");
+    }
+    let kept = scratch.run(&["frng", "-p", "inner", "sh", "-c", ask]).good();
+    assert_eq!(kept, "3:4\n5:6\n");
+    scratch.run(&["frng", "sh", "-c", "frng --engine seccomp true"]).failed(&["another frng", "--engine ptrace"]);
+    let deep =
+        scratch.run(&["frng", "frng", "frng", "sh", "-c", "touch h; chown 7:8 h; stat -c %u:%g h; exit 0"]).good();
+    assert_eq!(deep, "7:8\n");
+    scratch.wait_for_the_daemon_to_end();
 }
 
 #[test]

@@ -96,6 +96,12 @@ pub type StatBytes = [u8; 256];
 /// instruction does, to say that the first has run.
 pub const DONE_NUMBER: u32 = 0x0f72_6e67;
 
+/// First argument of [`DONE_NUMBER`] by which a program asks whether it is fooled, and is told the process id of its daemon;
+/// otherwise there is no such call.
+pub const WHO_FOOLS: u64 = 0x3f72_6e01;
+/// The same for how many daemons fool it, one within the other.
+pub const HOW_DEEP: u64 = 0x3f72_6e02;
+
 /// One calling convention.
 pub trait Abi: Sync {
     /// Its name.
@@ -233,7 +239,7 @@ pub trait Abi: Sync {
     /// What a program counter is when the kernel runs the trampoline's first call, relative to its begin.
     fn trampoline_return(&self) -> u64;
 
-    /// Position independent code that opens a file, maps its code executable at [`Abi::trampoline_address`] and its
+    /// Position independent code that opens a file, maps its code executable at the layout's address and its
     /// data writable right behind, both shared and `MAP_FIXED_NOREPLACE`, closes it and issues [`DONE_NUMBER`] with
     /// the address or the first error as first argument. The caller puts the path, terminated by 0, directly behind
     /// the code. Written to `out`; returns its length.
@@ -275,6 +281,8 @@ pub struct Related {
 /// Where in the trampoline's file an ABI finds its code and the data, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct TrampolineLayout {
+    /// Where it is mapped: [`Abi::trampoline_address`], or lower within another frng.
+    pub address: u64,
     /// Begin of the code.
     pub code_offset: u64,
     /// Its length, whole pages.

@@ -19,6 +19,25 @@ pub const FOLLOW: i32 = libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_TRACEEXEC
     | libc::PTRACE_O_EXITKILL;
 
+/// Where in a register set, in words, things are that a case changes.
+pub struct Places {
+    /// The number of the call under way.
+    pub number: usize,
+    /// Its result, and before it is issued its number.
+    pub result: usize,
+    /// The program counter.
+    pub pc: usize,
+}
+
+/// Those of this ABI, if its programs' calls are instructions of two bytes whose number is in the registers.
+pub fn places() -> Option<Places> {
+    match frng_cli::abis::ABIS[0].name() {
+        "x86_64" => Some(Places { number: 15, result: 10, pc: 16 }),
+        "i386" => Some(Places { number: 11, result: 6, pc: 12 }),
+        _ => None,
+    }
+}
+
 /// ptrace(2) as the kernel has it.
 pub fn request(op: u32, pid: i32, addr: usize, data: usize) -> Result {
     quiet!(ptrace(op, pid, addr, data))

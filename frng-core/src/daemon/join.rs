@@ -188,7 +188,7 @@ fn serve(state: &StateFile) -> Result<Listener, String> {
 fn ask(channel: &Channel) -> Result<Answer, String> {
     let failed = |error: io::Error| format!("cannot talk to the daemon: {}", reason(&error));
     let peer = channel.peer().map_err(failed)?;
-    if peer.uid() != nix::unistd::geteuid().as_raw() {
+    if peer.uid() != Channel::own_uid().map_err(failed)? {
         return Err(format!("cannot trust the daemon: it belongs to another user ({})", peer.uid()));
     }
     match channel.send(&Request::Reserve.encode()) {

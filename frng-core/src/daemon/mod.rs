@@ -61,6 +61,8 @@ pub struct Options {
     pub stay: bool,
     /// Where the memory shared with the commands is made; an absolute path.
     pub memory: Place,
+    /// How many daemons fool this process already.
+    pub depth: u32,
 }
 
 /// Files in fakeroot's format; see [`save_file`](crate::state::save_file).

@@ -156,7 +156,7 @@ impl Conversation {
     /// ends.
     fn hold(&self, reservation: Option<Reservation>) -> io::Result<()> {
         let peer = self.channel.peer()?;
-        if peer.uid() != nix::unistd::geteuid().as_raw() {
+        if peer.uid() != Channel::own_uid()? {
             return Err(io::Error::other(format!("user {} has no business here", peer.uid())));
         }
         match self.request()? {

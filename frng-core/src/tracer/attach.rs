@@ -9,13 +9,18 @@ use super::lookup;
 use super::ptrace::{self, Watch};
 use super::root::Rooted;
 use super::run::Tracer;
-use super::thread::Start;
+use super::thread::{Start, Thread};
+use super::told;
+use super::tracked::Tracked;
 use super::{Attach, Attached, Engine};
 use crate::creds::Creds;
 use crate::policy::{Process, Schedule};
 
 impl Tracer {
     pub(super) fn attach(&mut self, attach: Attach) {
+        if self.tracked.contains_key(&attach.pid) {
+            return self.attach_again(attach);
+        }
         let watched = attach.pid == last_process::FIRST || self.callers.told_at_end();
         let watch = if watched { Watch::End } else { Watch::Nothing };
         let result = ptrace::seize(attach.pid, watch).map_err(|error| {
@@ -53,6 +58,44 @@ impl Tracer {
             }
             Attached { stop_at_every_open }
         });
+        // The caller may have died meanwhile; its end is told by the next wait.
+        let _ = attach.reply.send(result);
+    }
+}
+
+impl Tracer {
+    /// An invocation within another one, by the same daemon: it is root again, by settings of its own.
+    fn attach_again(&mut self, attach: Attach) {
+        let result = match self.remove(attach.pid) {
+            Some(tracked) => {
+                let old = &tracked.thread;
+                self.log.info(format_args!("{}: attached again, engine {:?}", attach.pid, old.engine));
+                let start = Start {
+                    creds: Creds::root(attach.settings.last_cap),
+                    settings: Rc::new(attach.settings),
+                    groups: Rc::from([0]),
+                    maker: old.maker,
+                    ..old.inheritance(true)
+                };
+                let ids = (old.tid, old.tgid, old.parent);
+                let thread = Thread::new(ids, old.engine, start, Rc::clone(&self.world), old.home.get());
+                thread.wants_waits.set(old.wants_waits.get());
+                let mut tracked = Tracked { thread: Rc::new(thread), ..tracked };
+                self.callers.attached(attach.pid);
+                if self.callers.told_at_end() && !tracked.watched {
+                    // It is to be seen before its end, as the first one is.
+                    tracked.watched = true;
+                    tracked.options_unset = true;
+                    ptrace::interrupt(attach.pid);
+                }
+                self.insert(tracked);
+                if let Some(tracked) = self.tracked.get(&attach.pid) {
+                    told::tell(&tracked.thread);
+                }
+                Ok(Attached { stop_at_every_open: self.every_open })
+            }
+            None => Err(format!("cannot trace process {}: it has ended", attach.pid)),
+        };
         // The caller may have died meanwhile; its end is told by the next wait.
         let _ = attach.reply.send(result);
     }

@@ -9,7 +9,7 @@ use super::ptrace::{self, Gone, Position, SyscallInfo};
 use super::run::Tracer;
 use super::thread::Thread;
 use super::tracked::Phase;
-use crate::arch::DONE_NUMBER;
+use crate::arch::{DONE_NUMBER, HOW_DEEP, WHO_FOOLS};
 use crate::call::{Call, Scope, Stop, Sys};
 use crate::errno::Errno;
 use crate::filter;
@@ -104,10 +104,26 @@ impl Tracer {
 
     /// A call by the numbers of an ABI that we do not know would run unfaked: it fails with `ENOSYS`, as under a filter.
     fn refuse_foreign(&mut self, tid: i32) -> Result<(), Gone> {
+        self.settle_with(tid, Errno::ENOSYS.to_raw())
+    }
+
+    /// A program asks whether it is fooled: another frng does.
+    fn answer_about_us(&mut self, tid: i32, question: u64) -> Result<(), Gone> {
+        let trampoline = &self.world.trampoline;
+        let answer = match question {
+            WHO_FOOLS => u64::from(std::process::id()),
+            HOW_DEEP => trampoline.depth(),
+            _ => return self.resume(tid, 0),
+        };
+        self.settle_with(tid, answer)
+    }
+
+    /// The call that a program is about to enter is not made; this is its result.
+    fn settle_with(&mut self, tid: i32, result: u64) -> Result<(), Gone> {
         let abi = self.tracked(tid)?.thread.home.get().abi();
         let mut registers = ptrace::registers(tid)?;
         abi.settle(&mut registers);
-        abi.set_result(&mut registers, Errno::ENOSYS.to_raw());
+        abi.set_result(&mut registers, result);
         ptrace::set_registers(tid, abi, &registers)?;
         self.resume(tid, 0)
     }
@@ -126,6 +142,9 @@ impl Tracer {
                 self.count(|stats| stats.about(Subject::Call(again.call.sys)));
                 return self.resume(tid, 0);
             }
+        }
+        if number == u64::from(DONE_NUMBER) {
+            return self.answer_about_us(tid, args[0]);
         }
         let Some(sys) = abi.sys(number) else {
             return if filter::is_of_variant(number) { self.refuse_foreign(tid) } else { self.resume(tid, 0) };

@@ -214,13 +214,13 @@ impl Flight {
             thread.world.log.error(format_args!(
                 "{}: killed, because it has mapped something else over the trampoline at {:#x}",
                 thread.tid,
-                abi.trampoline_address()
+                thread.world.trampoline.address(abi)
             ));
             ptrace::kill(thread.tid);
             return Err(Gone::Dead);
         }
         self.hold_signals(thread)?;
-        abi.prepare_call(&mut registers, abi.trampoline_address(), request.number, request.args);
+        abi.prepare_call(&mut registers, thread.world.trampoline.address(abi), request.number, request.args);
         ptrace::set_registers(thread.tid, abi, &registers)
     }
 
@@ -293,7 +293,7 @@ impl Flight {
 fn is_overwritten(thread: &Thread, abi: &dyn Abi) -> bool {
     let expected = abi.trampoline_code();
     let mut code = vec![0; expected.len()];
-    let have = ptrace::read_memory(thread.tid, abi.trampoline_address(), &mut code);
+    let have = ptrace::read_memory(thread.tid, thread.world.trampoline.address(abi), &mut code);
     have != 0 && code[..have] != expected[..have]
 }
 

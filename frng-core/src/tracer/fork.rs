@@ -80,7 +80,7 @@ impl Tracer {
             }
             tracked.born_of = changed_call;
             tracked.watched = *watched && same_process;
-            tracked.not_to_watch = *watched && !same_process || has_options;
+            tracked.options_unset = *watched && !same_process || has_options;
         }
         // The order of the two stops is not defined.
         if let Some(early) = self.early.remove(&child) {
@@ -91,7 +91,7 @@ impl Tracer {
     /// What there is to do for a new thread when it is seen to have stopped for the first time, before it runs.
     pub(super) fn see_begin(&mut self, tid: i32) -> Result<(), Gone> {
         let tracked = self.tracked(tid)?;
-        if std::mem::take(&mut tracked.not_to_watch) {
+        if std::mem::take(&mut tracked.options_unset) {
             ptrace::set_options(tid, self.options_of(tid))?;
         }
         let tracked = self.tracked(tid)?;

@@ -58,7 +58,8 @@ impl Thread {
             creds: &other.creds.get(),
             groups: &groups,
             umask: other.process.get().umask,
-            tracer: 0,
+            tracer: self.world.nested.tracer_of(other.tid).unwrap_or(0),
+            is_trapped: self.world.nested.is_trapped(other.tid),
             blocked: other.program_mask.get(),
             is_stopped: other.is_stopped.get(),
         };

@@ -80,7 +80,7 @@ impl Tracer {
         stats: Option<Rc<Stats>>,
     ) -> Result<Tracer, String> {
         doorbell::listen_here().map_err(|error| format!("cannot start the daemon: {error}"))?;
-        let Options { abis, agent, ref memory, ref emulator, .. } = *options;
+        let Options { abis, agent, ref memory, ref emulator, depth, .. } = *options;
         let agent = match (agent, abis.first()) {
             (Some(image), Some(abi)) => {
                 Some(Agent::load(image, *abi).map_err(|why| format!("cannot use the agent: {why}"))?)
@@ -88,7 +88,7 @@ impl Tracer {
             _ => None,
         };
         let lies = table.shared_with_agents();
-        let trampoline = Trampoline::new(memory, abis, agent.map(|agent| (agent, lies)))?;
+        let trampoline = Trampoline::new(memory, abis, agent.map(|agent| (agent, lies)), depth)?;
         let every_open = table.kinds().devices > 0;
         let abis = AbiTable::all(abis);
         Ok(Tracer {
@@ -243,7 +243,7 @@ impl Tracer {
             closed: None,
             born_of: None,
             watched: false,
-            not_to_watch: false,
+            options_unset: false,
             every_open,
             ready,
         });

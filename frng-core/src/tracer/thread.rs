@@ -287,7 +287,7 @@ impl Thread {
     fn has_trampoline(&self, abi: &dyn Abi) -> bool {
         let code = abi.trampoline_code();
         let mut there = vec![0; code.len()];
-        ptrace::read_memory(self.tid, abi.trampoline_address(), &mut there) == code.len() && there == code
+        ptrace::read_memory(self.tid, self.world.trampoline.address(abi), &mut there) == code.len() && there == code
     }
 
     async fn map_trampoline(&self, abi: &dyn Abi) -> Result<(), Errno> {
@@ -301,7 +301,7 @@ impl Thread {
         let flags = (libc::O_RDWR | libc::O_CLOEXEC) as u64;
         let fd = self.syscall(Sys::Openat, [libc::AT_FDCWD as u64, path.0, flags, 0, 0, 0]).await?;
         let layout = trampoline.layout(abi);
-        let begin = abi.trampoline_address();
+        let begin = layout.address;
         let parts = [
             (begin + layout.code_len, layout.data_len, libc::PROT_READ | libc::PROT_WRITE, layout.data_offset),
             (begin, layout.code_len, libc::PROT_READ | libc::PROT_EXEC, layout.code_offset),

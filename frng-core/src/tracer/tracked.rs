@@ -38,8 +38,8 @@ pub(super) struct Tracked {
     pub(super) born_of: Option<Origin>,
     /// Its end is watched: it stops before that.
     pub(super) watched: bool,
-    /// It has inherited that from its maker, and it is to be changed at its first stop.
-    pub(super) not_to_watch: bool,
+    /// What it has inherited of that, or has, is not so, and is to be changed at its next stop.
+    pub(super) options_unset: bool,
     /// Its filter stops at every open.
     pub(super) every_open: bool,
     /// Its memory has the trampoline.

@@ -48,6 +48,8 @@ pub struct Trampoline {
     file: File,
     abis: &'static [&'static dyn Abi],
     agent: Option<Agent>,
+    /// How much lower than where the ABIs want it, in bytes.
+    lowered: u64,
     data: Mapping,
     free: RefCell<Vec<u16>>,
 }
@@ -57,7 +59,9 @@ pub struct Trampoline {
 pub struct Slot(u16);
 
 impl Trampoline {
-    /// Makes the file. `agent` is for the first ABI, with the table of lies it has to use.
+    /// Makes the file. `agent` is for the first ABI, with the table of lies it has to use. With a `depth` other than 0, so many
+    /// daemons have fooled these tracees before, and have their own trampolines there: then without filters and agent, which
+    /// know its place.
     ///
     /// # Errors
     /// One line that says what is wrong with the place and how to mend it.
@@ -65,6 +69,7 @@ impl Trampoline {
         place: &Place,
         abis: &'static [&'static dyn Abi],
         agent: Option<(Agent, LiesFile)>,
+        depth: u32,
     ) -> Result<Trampoline, String> {
         let agent_len = agent.as_ref().map_or(0, |(agent, _)| agent.bytes.len());
         let data_offset = CODE_LEN * abis.len() + agent_len;
@@ -92,12 +97,23 @@ impl Trampoline {
         let agent = agent.map(|(agent, _)| agent);
         // The lowest numbers on top, so that few pages are ever touched.
         let free = (0..COUNTERS.0).rev().collect();
-        Ok(Trampoline { file, abis, agent, data, free: RefCell::new(free) })
+        let lowered = u64::from(depth) * LEVEL_LEN;
+        Ok(Trampoline { file, abis, agent, lowered, data, free: RefCell::new(free) })
     }
 
     /// The agent, for tracees of the first ABI.
     pub fn agent(&self) -> Option<&Agent> {
         self.agent.as_ref()
+    }
+
+    /// Where that of an ABI is in tracees.
+    pub fn address(&self, abi: &dyn Abi) -> u64 {
+        abi.trampoline_address().wrapping_sub(self.lowered)
+    }
+
+    /// How many daemons fool its tracees.
+    pub fn depth(&self) -> u64 {
+        self.lowered / LEVEL_LEN + 1
     }
 
     /// The place of an ABI among all.
@@ -128,6 +144,7 @@ impl Trampoline {
     pub fn layout(&self, abi: &dyn Abi) -> TrampolineLayout {
         let index = self.index(abi);
         TrampolineLayout {
+            address: self.address(abi),
             code_offset: if index == 0 { 0 } else { (index * CODE_LEN + self.agent_len()) as u64 },
             code_len: self.code_len(abi) as u64,
             data_offset: (self.abis.len() * CODE_LEN + self.agent_len()) as u64,
@@ -163,7 +180,7 @@ impl Trampoline {
     }
 
     fn slot_address(&self, abi: &dyn Abi, slot: Slot) -> u64 {
-        abi.trampoline_address() + (self.code_len(abi) + usize::from(slot.0) * SLOT_LEN) as u64
+        self.address(abi) + (self.code_len(abi) + usize::from(slot.0) * SLOT_LEN) as u64
     }
 
     /// Where the kernel leaves a `struct statx`, as an address in the tracee.
@@ -212,7 +229,7 @@ impl Trampoline {
 
     /// A byte of value 0 in the tracee: behind code and filter.
     pub fn empty_string_address(&self, abi: &dyn Abi) -> u64 {
-        abi.trampoline_address() + CODE_LEN as u64 - 1
+        self.address(abi) + CODE_LEN as u64 - 1
     }
 }
 
@@ -233,6 +250,10 @@ fn filter(abi: &dyn Abi, offset: usize, program: Vec<libc::sock_filter>) -> Vec<
     debug_assert!(ends.iter().find(|end| offset < **end).is_some_and(|end| bytes.len() <= end - offset));
     bytes
 }
+
+/// Bytes from the trampoline of one daemon to that of the next one within it.
+const LEVEL_LEN: u64 = 0x0112_0000;
+const _: () = assert!(DATA_MAX + CODE_LEN <= LEVEL_LEN as usize && LEVEL_LEN % (64 << 10) == 0);
 
 /// Fails on a filesystem mounted noexec.
 fn check_executable(file: &File) -> io::Result<()> {

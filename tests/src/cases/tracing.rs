@@ -6,8 +6,8 @@ use super::cases;
 use crate::stage::{copy_of_self, file, in_child, in_thread};
 use crate::sys::{BAD, NULL, nr};
 use crate::tracer::{
-    FOLLOW, Follower, call_at, child, chown_and_show, end, idle_child, request, resume, tell_signal, tell_wait, told,
-    wait,
+    FOLLOW, Follower, call_at, child, chown_and_show, end, idle_child, places, request, resume, tell_signal, tell_wait,
+    told, wait,
 };
 
 cases![
@@ -34,6 +34,7 @@ cases![
     a_tracer_that_ends,
     a_tracer_that_is_a_thread,
     the_filter_of_a_tracee_is_not_told,
+    procfs_tells_who_traces,
 ];
 
 const SYSCALL: u32 = libc::PTRACE_SYSCALL;
@@ -184,16 +185,15 @@ fn a_call_can_be_left_out() {
     let pid = traced_child(libc::PTRACE_O_TRACESYSGOOD, || {
         let _ = call!(fchownat(libc::AT_FDCWD, c"f", 4321, 1234, 0));
     });
-    if cfg!(any(target_arch = "x86_64", target_arch = "x86")) && to_call(pid, nr::fchownat) {
-        let place = if cfg!(target_arch = "x86") { 11 } else { 15 };
-        let (mut changed, result) = (registers(pid), if cfg!(target_arch = "x86") { 6 } else { 10 });
-        println!("{}", changed.get(place) == Some(&number));
-        changed[place] = usize::MAX;
+    if let Some(places) = places().filter(|_| to_call(pid, nr::fchownat)) {
+        let mut changed = registers(pid);
+        println!("{}", changed.get(places.number) == Some(&number));
+        changed[places.number] = usize::MAX;
         set_registers(pid, &changed);
         let _ = request(SYSCALL, pid, NULL, NULL);
         tell_wait("exit", pid, 0);
         let mut changed = registers(pid);
-        changed[result] = 99;
+        changed[places.result] = 99;
         set_registers(pid, &changed);
     }
     resume(CONT, pid, 0);
@@ -428,17 +428,14 @@ fn single_steps_over_calls() {
         let _ = quiet!(fchownat(libc::AT_FDCWD, c"f", 4321, 1234, 0));
         let _ = quiet!(getpid());
     });
-    let place = if cfg!(target_arch = "x86") { 12 } else { 16 };
     for number in [nr::getuid, nr::mkdirat, nr::fchownat, nr::getpid] {
-        if !cfg!(any(target_arch = "x86_64", target_arch = "x86")) || !to_call(pid, number) {
-            continue;
-        }
-        let at = registers(pid)[place];
-        // Back to before the instruction, which has two bytes, to step over it.
+        let Some(places) = places().filter(|_| to_call(pid, number)) else { continue };
+        let at = registers(pid)[places.pc];
+        // Back to before the instruction, to step over it.
         let mut before = registers(pid);
-        before[place] = at - 2;
-        before[if cfg!(target_arch = "x86") { 11 } else { 15 }] = usize::MAX;
-        before[if cfg!(target_arch = "x86") { 6 } else { 10 }] = number.get().unwrap_or_default() as usize;
+        before[places.pc] = at - 2;
+        before[places.number] = usize::MAX;
+        before[places.result] = number.get().unwrap_or_default() as usize;
         set_registers(pid, &before);
         let _ = request(SYSCALL, pid, NULL, NULL);
         tell_wait("exit of none", pid, 0);
@@ -446,7 +443,7 @@ fn single_steps_over_calls() {
             let _ = request(libc::PTRACE_SINGLESTEP, pid, NULL, NULL);
             tell_wait("step", pid, 0);
             tell_signal(pid);
-            println!("{:+}, {:?}", registers(pid)[place].wrapping_sub(at) as isize, call_at(pid));
+            println!("{:+}, {:?}", registers(pid)[places.pc].wrapping_sub(at) as isize, call_at(pid));
         }
     }
     let _ = request(CONT, pid, NULL, NULL);
@@ -579,5 +576,36 @@ fn a_tracer_that_is_a_thread() {
 fn the_filter_of_a_tracee_is_not_told() {
     let pid = traced_child(0, || {});
     let _ = told("filter", 0x420c, pid, 0, NULL);
+    end(pid);
+}
+
+/// Who traces a process, and whether it is stopped for that.
+fn tell_tracer(what: &str, pid: i32) {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let field =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("none").trim().to_owned();
+    // SAFETY: takes no memory.
+    let me = unsafe { libc::getpid() }.to_string();
+    let tracer = field("TracerPid:");
+    println!("{what}: {} by me {} by nobody {}", field("State:"), tracer == me, tracer == "0");
+}
+
+fn procfs_tells_who_traces() {
+    let pid = traced_child(0, || {
+        loop {
+            std::hint::spin_loop();
+        }
+    });
+    tell_tracer("stopped", pid);
+    let _ = request(CONT, pid, NULL, NULL);
+    tell_tracer("runs", pid);
+    // SAFETY: takes no memory.
+    unsafe { libc::kill(pid, SIGUSR1) };
+    tell_wait("signal", pid, 0);
+    tell_tracer("stopped again", pid);
+    let _ = request(libc::PTRACE_DETACH, pid, NULL, NULL);
+    tell_tracer("detached", pid);
+    // SAFETY: takes no memory.
+    tell_tracer("not traced", unsafe { libc::getpid() });
     end(pid);
 }

@@ -15,6 +15,8 @@ pub struct Story<'a> {
     pub umask: u32,
     /// Who traces it, as far as it may know; 0: nobody.
     pub tracer: i32,
+    /// It is stopped for that tracer.
+    pub is_trapped: bool,
     /// The signals that its program blocks, if the kernel's mask is another one just now.
     pub blocked: Option<u64>,
     /// It is stopped by a signal, whatever else stops it.
@@ -42,7 +44,7 @@ impl Story<'_> {
         let Story { creds, .. } = self;
         match name {
             // A stop of ours, at the call that has asked or at another.
-            "State" if value.starts_with('t') => {
+            "State" if value.starts_with('t') && !self.is_trapped => {
                 writeln!(to, "State:\t{}", if self.is_stopped { "T (stopped)" } else { "R (running)" })?;
             }
             "Umask" => writeln!(to, "Umask:\t{:04o}", self.umask)?,
@@ -85,7 +87,15 @@ mod tests {
     fn lines_that_tell_of_ids_are_told_and_the_others_stay() {
         let mut creds = Creds::root(40);
         creds.gid = Ids { real: 1, effective: 2, saved: 3, fs: 4 };
-        let story = Story { creds: &creds, groups: &[0, 7], umask: 0o22, tracer: 0, blocked: None, is_stopped: false };
+        let story = Story {
+            creds: &creds,
+            groups: &[0, 7],
+            umask: 0o22,
+            tracer: 0,
+            is_trapped: false,
+            blocked: None,
+            is_stopped: false,
+        };
         let text = "Name:\tuid: 5\nUmask:\t0000\nState:\tt (tracing stop)\nTracerPid:\t77\nUid:\t5\t5\t5\t5\n\
                     Gid:\t5\t5\t5\t5\nGroups:\t \nSigBlk:\t00ff\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n\
                     Seccomp_filters:\t1\n";

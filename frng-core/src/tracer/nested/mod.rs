@@ -132,6 +132,8 @@ struct End {
     /// As wait(2) tells it.
     status: i32,
     uid: u32,
+    /// It is stopped before it ends, and ends when it has been waited for: its parent is not to know before its tracer.
+    holds: bool,
 }
 
 /// A thread that waits.
@@ -160,9 +162,14 @@ impl Nested {
         !self.is_idle() && self.traced.borrow().contains_key(&tid)
     }
 
-    /// The process that traces a tracee.
+    /// The thread that traces a tracee.
     pub(super) fn tracer_of(&self, tid: i32) -> Option<i32> {
-        self.traced.borrow().get(&tid).map(|traced| traced.process)
+        self.with(tid, |traced| traced.tracer)
+    }
+
+    /// Whether a tracee is stopped for the one that traces it.
+    pub(super) fn is_trapped(&self, tid: i32) -> bool {
+        self.with(tid, |traced| traced.stop.is_some()) == Some(true)
     }
 
     /// Looks at one that is traced.
@@ -202,13 +209,18 @@ impl Traced {
             again: None,
             entered: None,
             replaced: false,
-            unset: options & REAL_OPTIONS != 0,
+            unset: options & REAL_OPTIONS != 0 || !own_child,
             held: Vec::new(),
         }
     }
 
     fn wants(&self, option: i32) -> bool {
         self.options & option != 0
+    }
+
+    /// The options that it really has for its tracer's sake.
+    fn real_options(&self) -> i32 {
+        self.options & REAL_OPTIONS | if self.own_child { 0 } else { libc::PTRACE_O_TRACEEXIT }
     }
 }
 

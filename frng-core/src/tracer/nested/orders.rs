@@ -1,7 +1,7 @@
 //! What a tracer wants done with a tracee: it runs on, stops, or is set free.
 
 use super::joining;
-use super::{Kind, REAL_OPTIONS, Run, Stop};
+use super::{Kind, Run, Stop};
 use crate::tracer::Engine;
 use crate::tracer::in_agent::tools;
 use crate::tracer::ptrace::{self, Gone};
@@ -22,6 +22,8 @@ pub(in crate::tracer) enum Order {
     Interrupt { tid: i32 },
     /// Its options have changed.
     SetOptions { tid: i32 },
+    /// It has been waited for at its end, and ends.
+    LetEnd { tid: i32 },
     /// It is traced no longer.
     Detach { tid: i32, signal: i32 },
 }
@@ -40,6 +42,7 @@ impl Tracer {
                 | Order::Listen { tid }
                 | Order::Interrupt { tid }
                 | Order::SetOptions { tid }
+                | Order::LetEnd { tid }
                 | Order::Detach { tid, .. } => tid,
             };
             let result = self.obey_tracer(tid, order);
@@ -59,6 +62,10 @@ impl Tracer {
                 Ok(())
             }
             Order::SetOptions { .. } => ptrace::set_options(tid, self.options_of(tid)),
+            Order::LetEnd { .. } => {
+                self.let_end(tid);
+                Ok(())
+            }
             Order::Detach { signal, .. } => self.detach(tid, signal),
         }
     }
@@ -125,7 +132,9 @@ impl Tracer {
                     joining::send(tgid, tid, signal);
                 }
                 if stop.code >> 8 == libc::PTRACE_EVENT_EXIT {
-                    self.let_end(tid);
+                    if !self.hold_end(tid) {
+                        self.let_end(tid);
+                    }
                     return Ok(());
                 }
                 self.resume(tid, 0)
@@ -168,6 +177,14 @@ impl Tracer {
             let result = self.detach(tid, 0);
             self.see_to(tid, result);
         }
+        let mut held = Vec::new();
+        self.world.nested.ends.borrow_mut().retain(|end| {
+            held.extend((end.tracer == tracer && end.holds).then_some(end.tid));
+            end.process != tracer && end.tracer != tracer
+        });
+        for tid in held {
+            self.let_end(tid);
+        }
         self.world.nested.waiting.borrow_mut().remove(&tracer);
     }
 
@@ -181,7 +198,7 @@ impl Tracer {
 
     /// What a tracee's real options are besides those of all.
     pub(in crate::tracer) fn options_of(&self, tid: i32) -> i32 {
-        let nested = self.world.nested.with(tid, |traced| traced.options & REAL_OPTIONS).unwrap_or(0);
+        let nested = self.world.nested.with(tid, |traced| traced.real_options()).unwrap_or(0);
         let watched = self.tracked.get(&tid).is_some_and(|tracked| tracked.watched);
         nested | if watched { libc::PTRACE_O_TRACEEXIT } else { 0 }
     }

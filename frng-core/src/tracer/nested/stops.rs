@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::info::{self, Info};
 use super::requests::real_signal_info;
 use super::waits::child_info;
-use super::{End, Kind, Nested, REAL_OPTIONS, Run, Stop, Traced, joining};
+use super::{End, Kind, Nested, Run, Stop, Traced, joining};
 use crate::arch::Abi;
 use crate::policy::Tracee;
 use crate::tracer::Engine;
@@ -51,7 +51,13 @@ impl Tracer {
         nested.signals.borrow_mut().entry(process).or_insert(info);
         // SAFETY: takes no memory.
         unsafe { libc::kill(process, libc::SIGCHLD) };
-        for (tid, _) in nested.waiting.borrow().iter().filter(|(_, waiting)| waiting.process == process) {
+        self.wake(process);
+    }
+
+    /// Has the threads of a tracer that wait look once more for what there is.
+    fn wake(&self, process: i32) {
+        let waiting = self.world.nested.waiting.borrow();
+        for (tid, _) in waiting.iter().filter(|(_, waiting)| waiting.process == process) {
             ptrace::interrupt(*tid);
         }
     }
@@ -328,12 +334,36 @@ impl Tracer {
     /// A tracee is about to end. Returns whether its tracer is told.
     pub(in crate::tracer) fn tell_ending(&mut self, tid: i32) -> bool {
         if self.world.nested.with(tid, |traced| traced.wants(libc::PTRACE_O_TRACEEXIT)) != Some(true) {
-            return false;
+            return self.hold_end(tid);
         }
         let Ok(message) = ptrace::event_message(tid) else { return false };
         self.world.nested.with(tid, |traced| traced.message = message);
         let stop = Stop::event(libc::PTRACE_EVENT_EXIT, libc::SIGTRAP, tid, self.uid(tid));
         self.report(tid, stop).is_ok()
+    }
+
+    /// A tracee is about to end, and its tracer has seen that. If another process is its parent, that is to learn of it after
+    /// the tracer: holds it. A process of several threads is not held, whose end would not be told before the last one's.
+    pub(super) fn hold_end(&mut self, tid: i32) -> bool {
+        let alone = self.process_of(tid) == Some(tid) && self.threads_of(tid).count() == 1;
+        if !alone || self.world.nested.with(tid, |traced| traced.own_child) != Some(false) {
+            return false;
+        }
+        // That of the event is what wait(2) will tell.
+        let Ok(status) = ptrace::event_message(tid) else { return false };
+        let Some(traced) = self.world.nested.traced.borrow_mut().remove(&tid) else { return false };
+        let end = End {
+            tid,
+            tracer: traced.tracer,
+            process: traced.process,
+            status: status as i32,
+            uid: self.uid(tid),
+            holds: true,
+        };
+        let info = child_info(tid, end.uid, end.status);
+        self.world.nested.ends.borrow_mut().push_back(end);
+        self.tell_tracer(traced.process, info);
+        true
     }
 
     /// A tracee, or a tracer, has become another program; `former` was its id until then.
@@ -386,19 +416,26 @@ impl Tracer {
         if nested.is_idle() && nested.ends.borrow().is_empty() {
             return;
         }
+        if let Some(parent) = self.tracked.get(&tid).map(|tracked| tracked.thread.parent) {
+            // It may have had no child when it began to wait.
+            self.wake(parent);
+        }
+        for end in self.world.nested.ends.borrow_mut().iter_mut().filter(|end| end.tid == tid) {
+            // It has been killed while it was held.
+            end.holds = false;
+        }
         let uid = self.uid(tid);
         let leads = self.process_of(tid) == Some(tid);
         let traced = self.world.nested.traced.borrow_mut().remove(&tid);
         if let Some(Traced { tracer, process, own_child, .. }) = traced {
             // Of a child of its own the tracer learns from the kernel, now that it is no tracee of ours any more.
             if !(own_child && leads) {
-                self.world.nested.ends.borrow_mut().push_back(End { tid, tracer, process, status, uid });
+                let end = End { tid, tracer, process, status, uid, holds: false };
+                self.world.nested.ends.borrow_mut().push_back(end);
                 self.tell_tracer(process, child_info(tid, uid, status));
             }
         }
         self.tracer_ended(tid);
-        let ends = &self.world.nested.ends;
-        ends.borrow_mut().retain(|end| end.process != tid);
     }
 }
 
@@ -424,7 +461,7 @@ impl Traced {
 impl Nested {
     /// Whether a thread that this one makes has to have its options set anew.
     pub(in crate::tracer) fn has_options(&self, tid: i32) -> bool {
-        self.with(tid, |traced| traced.wants(REAL_OPTIONS)) == Some(true)
+        self.with(tid, |traced| traced.real_options() != 0) == Some(true)
     }
 }
 

@@ -6,6 +6,7 @@
 //! their handlers are the kernel's.
 
 use super::info::Info;
+use super::orders::Order;
 use super::{Blocks, Waiting};
 use crate::call::{Call, Sys, TraceeAddr};
 use crate::errno::Errno;
@@ -172,7 +173,7 @@ impl Thread {
         if call.sys != Sys::Waitid && wait.has(libc::WUNTRACED) && !wait.status.is_null() {
             let mut status = [0; 4];
             self.read(wait.status, &mut status)?;
-            let is_traced = self.world.nested.tracer_of(told as i32) == Some(self.tgid);
+            let is_traced = self.world.nested.with(told as i32, |traced| traced.process) == Some(self.tgid);
             if libc::WIFSTOPPED(i32::from_ne_bytes(status)) && is_traced {
                 return Err(ERESTARTNOINTR);
             }
@@ -213,7 +214,9 @@ impl Thread {
         let index = ends.iter().position(|end| mine(end.tracer, end.process) && wait.is_for(end.tid))?;
         let news = ends.get(index).map(|end| News { tid: end.tid, status: end.status, uid: end.uid });
         if !wait.has(libc::WNOWAIT) {
-            ends.remove(index);
+            if let Some(end) = ends.remove(index).filter(|end| end.holds) {
+                nested.order(Order::LetEnd { tid: end.tid });
+            }
         }
         news
     }
