@@ -105,6 +105,7 @@ fn stops(row: &Row) -> String {
         Stop::Opening => "if it may make a file; always once there are faked devices".to_owned(),
         Stop::Inside => "in another root".to_owned(),
         Stop::Tracing => "in a process that traces others".to_owned(),
+        Stop::Restricted => "without capabilities of root".to_owned(),
     }
 }
 
