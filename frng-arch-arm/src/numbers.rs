@@ -45,6 +45,8 @@ pub const TABLE: &[(u32, Sys)] = &[
     (Sysno::mknod as u32, Sys::Mknod),
     (Sysno::mknodat as u32, Sys::Mknodat),
     (Sysno::truncate as u32, Sys::Truncate),
+    (Sysno::ftruncate as u32, Sys::Ftruncate),
+    (Sysno::ftruncate64 as u32, Sys::Ftruncate64),
     (Sysno::truncate64 as u32, Sys::Truncate64),
     // Creation
     (Sysno::open as u32, Sys::Open),

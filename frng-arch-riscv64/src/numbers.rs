@@ -32,6 +32,7 @@ pub const TABLE: &[(u32, Sys)] = &[
     // Devices
     (Sysno::mknodat as u32, Sys::Mknodat),
     (Sysno::truncate as u32, Sys::Truncate),
+    (Sysno::ftruncate as u32, Sys::Ftruncate),
     // Creation
     (Sysno::openat as u32, Sys::Openat),
     (Sysno::openat2 as u32, Sys::Openat2),
@@ -211,6 +212,7 @@ mod tests {
         Sys::Oldlstat,
         Sys::Oldfstat,
         Sys::Truncate64,
+        Sys::Ftruncate64,
         Sys::Socketcall,
         Sys::UtimensatTime64,
         Sys::Stime,

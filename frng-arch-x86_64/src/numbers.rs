@@ -39,6 +39,7 @@ pub const TABLE: &[(u32, Sys)] = &[
     (Sysno::mknod as u32, Sys::Mknod),
     (Sysno::mknodat as u32, Sys::Mknodat),
     (Sysno::truncate as u32, Sys::Truncate),
+    (Sysno::ftruncate as u32, Sys::Ftruncate),
     // Creation
     (Sysno::open as u32, Sys::Open),
     (Sysno::openat as u32, Sys::Openat),
@@ -207,6 +208,7 @@ mod tests {
         Sys::Oldlstat,
         Sys::Oldfstat,
         Sys::Truncate64,
+        Sys::Ftruncate64,
         Sys::Socketcall,
         Sys::UtimensatTime64,
         Sys::Stime,

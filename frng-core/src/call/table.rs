@@ -84,6 +84,9 @@ calls! {
     Truncate "truncate" (Path, Int) Always, devices::truncate, "EINVAL for a faked node, as for a real one";
     Truncate64 "truncate64" (Path, Int, Int) Always, devices::truncate, "EINVAL for a faked node, as for a real one";
 
+    Ftruncate "ftruncate" (Fd, Int) Restricted, devices::truncate, "takes set-ID bits";
+    Ftruncate64 "ftruncate64" (Fd, Int, Int) Restricted, devices::truncate, "takes set-ID bits";
+
     // Creation: policy/creation.rs, policy/opening.rs
     Open "open" (Path, OpenFlags, Mode) Opening, opening::open, "faked null, zero, full, random, urandom, tty and ptmx open the real one, other faked devices are ENXIO; O_PATH opens the node";
     Openat "openat" (Dirfd, Path, OpenFlags, Mode) Opening, opening::open, "faked null, zero, full, random, urandom, tty and ptmx open the real one, other faked devices are ENXIO; O_PATH opens the node";
