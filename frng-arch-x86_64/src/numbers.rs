@@ -157,6 +157,7 @@ pub const TABLE: &[(u32, Sys)] = &[
     (Sysno::recvmsg as u32, Sys::Recvmsg),
     (Sysno::getsockopt as u32, Sys::Getsockopt),
     (Sysno::listen as u32, Sys::Listen),
+    (Sysno::socket as u32, Sys::Socket),
     (Sysno::getsockname as u32, Sys::Getsockname),
     (Sysno::getpeername as u32, Sys::Getpeername),
     (Sysno::inotify_add_watch as u32, Sys::InotifyAddWatch),

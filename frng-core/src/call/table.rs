@@ -221,8 +221,9 @@ calls! {
     IoprioSet "ioprio_set" (Op, Pid, Int) Always, schedule::ioprio_set, "done if allowed, else remembered; of a process group or user only the calling thread, if it is its own (0), is remembered";
     IoprioGet "ioprio_get" (Op, Pid) Always, schedule::ioprio_get, "what is remembered, else the real one";
 
-    // Who is at the other end of a socket: policy/sockets.rs
+    // Sockets, and who is at their other end: policy/sockets.rs
     Getsockopt "getsockopt" (Fd, Int, Op, Out, Count) OneOf(Op, policy::sockets::OPTIONS), sockets::getsockopt, "SO_PEERCRED, SO_PEERGROUPS: of a listener what it was when it began to listen, of others what they are now";
+    Socket "socket" (Int, Int, Op) OneOf(Op, policy::sockets::PROTOCOLS), sockets::socket, "EPROTONOSUPPORT for NETLINK_AUDIT, as on a kernel without auditing";
     Listen "listen" (Fd, Int) Always, sockets::listen, "";
     Sendmsg "sendmsg" (Fd, In, Flags) Always, sockets::sendmsg, "SCM_CREDENTIALS as the faked ids allow; AF_UNIX paths are translated in another root";
     Recvmsg "recvmsg" (Fd, Out, Flags) Always, sockets::recvmsg, "SCM_CREDENTIALS tell faked ids";

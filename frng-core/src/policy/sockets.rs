@@ -19,6 +19,12 @@ const PEERGROUPS: u32 = 59;
 /// The options to stop at, whatever their level.
 pub const OPTIONS: &[u32] = &[PEERCRED, PEERGROUPS];
 
+/// `NETLINK_AUDIT` (`include/uapi/linux/netlink.h`).
+const NETLINK_AUDIT: u32 = 9;
+
+/// The protocols of a new socket to stop at, whatever its family.
+pub const PROTOCOLS: &[u32] = &[NETLINK_AUDIT];
+
 /// Bytes of a `struct ucred`: process, user and group.
 const UCRED_LEN: usize = 12;
 
@@ -113,6 +119,13 @@ async fn has_named_peer<T: Tracee>(tracee: &T, call: &Call, scratch: TraceeAddr)
         && u32::from_ne_bytes(len) > FAMILY_LEN
 }
 
+/// socket(2): the kernel would refuse all messages to its auditing, which programs like sudo complain about. Where it knows
+/// no auditing they do without.
+pub async fn socket<T: Tracee>(_tracee: &T, call: &Call) -> Outcome {
+    let is_audit = call.nth(Arg::Int, 0) as i32 == libc::AF_NETLINK && call.int(Arg::Op) == NETLINK_AUDIT;
+    if is_audit { Err(Errno::EPROTONOSUPPORT) } else { Ok(Answer::Pass) }
+}
+
 /// listen(2).
 pub async fn listen<T: Tracee>(tracee: &T, _call: &Call) -> Outcome {
     if let Some(others) = tracee.others() {
@@ -121,11 +134,14 @@ pub async fn listen<T: Tracee>(tracee: &T, _call: &Call) -> Outcome {
     Ok(Answer::Pass)
 }
 
-/// `SYS_BIND` (`include/uapi/linux/net.h`).
+/// `SYS_SOCKET` (`include/uapi/linux/net.h`).
+const SYS_SOCKET: u32 = 1;
+/// `SYS_BIND`.
 pub(super) const SYS_BIND: u32 = 2;
 
-/// It and others, with the number of their arguments.
+/// They and others, with the number of their arguments.
 const SUBCALLS: &[(u32, Sys, usize)] = &[
+    (SYS_SOCKET, Sys::Socket, 3),
     (SYS_BIND, Sys::Bind, 3),
     (3, Sys::Connect, 3),
     (4, Sys::Listen, 2),
@@ -138,7 +154,7 @@ const SUBCALLS: &[(u32, Sys, usize)] = &[
 ];
 
 /// The operations of socketcall to stop at in any root.
-pub const SOCKETCALLS: &[u32] = &[SYS_BIND, 4, 15, 16, 17];
+pub const SOCKETCALLS: &[u32] = &[SYS_SOCKET, SYS_BIND, 4, 15, 16, 17];
 
 /// socketcall(2), by which older 32-bit ABIs reach the calls on sockets. Its operand are their arguments in memory
 /// (`net/socket.c`). Another thread may change these at any time, so they are read once, and the call is made with what
@@ -161,6 +177,7 @@ pub async fn socketcall<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     }
     // Not by way of the table: a future cannot contain itself.
     let outcome = match sys {
+        Sys::Socket => socket(tracee, &unpacked).await?,
         Sys::Bind => super::creation::bind(tracee, &unpacked).await?,
         Sys::Listen => listen(tracee, &unpacked).await?,
         Sys::Sendmsg => sendmsg(tracee, &unpacked).await?,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::lookup;
 use super::thread::Thread;
-use crate::creds::Creds;
+use crate::creds::{Creds, Ids};
 use crate::policy::{Others, Sender};
 
 /// How many processes that have ended are remembered, and how many senders of one process.
@@ -31,14 +31,19 @@ impl Remembered {
         }
         self.listeners.borrow_mut().remove(&thread.tgid);
         let creds = thread.creds.get();
-        let is_root = [creds.uid, creds.gid].iter().all(|ids| ids.real == 0 && ids.effective == 0);
-        if !is_root {
+        let is_root = |ids: &Ids| [ids.real, ids.effective, ids.saved] == [0; 3];
+        if !is_root(&creds.uid) || !is_root(&creds.gid) {
             let mut ended = self.ended.borrow_mut();
             if ended.len() >= REMEMBERED {
                 ended.clear();
             }
             ended.insert(thread.tgid, (creds, Rc::clone(&thread.groups.borrow())));
         }
+    }
+
+    /// Whether any that have ended are remembered.
+    pub fn has_ended_as_others(&self) -> bool {
+        !self.ended.borrow().is_empty()
     }
 
     /// A new tracee has this id.

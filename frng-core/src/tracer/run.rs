@@ -428,7 +428,8 @@ impl Tracer {
         }
         // SAFETY: by its code the signal is one that has these.
         let (pid, uid) = unsafe { (info.si_pid(), info.si_uid()) };
-        let creds = Others::creds(&**thread, pid);
+        // Where all are root it need not be looked up who that is.
+        let creds = thread.anybody_is_no_root().then(|| Others::creds(&**thread, pid)).flatten();
         let shown = creds.map_or_else(|| view::unknown_ids(&**thread, uid, 0).0, |creds| creds.uid.real);
         if pid == 0 || shown == uid {
             return Ok(());

@@ -19,6 +19,12 @@ pub const CASES: &[Case] = &[
     ),
     Case::expecting(
         module_path!(),
+        "auditing_is_not_supported",
+        auditing_is_not_supported,
+        "audit = EPROTONOSUPPORT\nroute = ok\n",
+    ),
+    Case::expecting(
+        module_path!(),
         "own_seccomp_filter_is_pretended",
         own_seccomp_filter_is_pretended,
         "prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) = 0\n\
@@ -91,6 +97,13 @@ fn signal_all() {
     let _ = call!(kill(-1, libc::SIGURG));
     let _ = call!(kill(child.pid, libc::SIGTERM));
     child.end();
+}
+
+/// The kernel would refuse what is sent to it.
+fn auditing_is_not_supported() {
+    use crate::sys::ok_or_errno;
+    let _ = ok_or_errno("audit", quiet!(socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_AUDIT)));
+    let _ = ok_or_errno("route", quiet!(socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)));
 }
 
 /// Its requests would go around every tracer.
