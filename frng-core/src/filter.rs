@@ -143,8 +143,8 @@ fn kernel_knows_others(abis: &[&dyn Abi]) -> bool {
 fn condition(program: &mut Backwards, row: &Row, scope: Scope, knows_others: bool, stop: Label, allow: Label) -> Label {
     let position = |kind: Arg| row.args.iter().position(|arg| *arg == kind);
     let (kind, bits) = match row.stop {
-        _ if scope == Scope::Paths && row.may_name_files() => return stop,
-        Stop::Never | Stop::Syncing | Stop::Inside | Stop::Tracing => return allow,
+        _ if scope == Scope::Paths && row.stops_in_paths() => return stop,
+        Stop::Never | Stop::Syncing | Stop::Inside | Stop::Restricted | Stop::Tracing => return allow,
         Stop::Always => return stop,
         Stop::Executing => return if knows_others { stop } else { allow },
         Stop::Opening if scope.has_opens() => return stop,
@@ -571,7 +571,10 @@ mod tests {
         for number in 0..600 {
             let looked_at = run(&program, Data { number, arch: FIRST, ip: 0, args: [0; 6] }).1;
             let stops = fakes[0].sys(u64::from(number)).is_some_and(|sys| {
-                !matches!(sys.row().stop, Stop::Never | Stop::Executing | Stop::Syncing | Stop::Inside | Stop::Tracing)
+                !matches!(
+                    sys.row().stop,
+                    Stop::Never | Stop::Executing | Stop::Syncing | Stop::Inside | Stop::Restricted | Stop::Tracing
+                )
             });
             let has_values = |sys: Sys| sys.row().stop != Stop::OneOf(Arg::Op, &[]);
             if !stops {

@@ -27,6 +27,8 @@ pub mod reach;
 pub mod root_exec;
 pub mod roots;
 pub mod scheduling;
+pub mod signals;
+pub mod sockets;
 pub mod times;
 pub mod tracing;
 pub mod tracing_waits;
@@ -85,6 +87,8 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         children::CASES,
         process::CASES,
         procfs::CASES,
+        signals::CASES,
+        sockets::CASES,
         races::CASES,
         reach::CASES,
         dropped::CASES,

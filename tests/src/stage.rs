@@ -163,3 +163,50 @@ pub fn environment() -> Vec<CString> {
 pub fn null_ended<'a>(strings: impl Iterator<Item = &'a CStr>) -> Vec<usize> {
     strings.map(|s| s.as_ptr() as usize).chain([NULL]).collect()
 }
+
+/// A child that has played its scene and waits for its end.
+pub struct Child {
+    /// Its id.
+    pub pid: i32,
+    end: i32,
+}
+
+impl Child {
+    /// Plays `scene` in a forked child; returns when that is done.
+    pub fn new(scene: impl FnOnce()) -> Child {
+        let (mut ready, mut end) = ([0i32; 2], [0i32; 2]);
+        must!(pipe2(&mut ready, 0));
+        must!(pipe2(&mut end, 0));
+        let pid = fork(|| {
+            must!(close(end[1]));
+            scene();
+            must!(write(ready[1], c"x", 1));
+            let mut byte = [0u8; 1];
+            // A signal may interrupt it.
+            while quiet!(read(end[0], &mut byte, 1)) == Err(libc::EINTR) {}
+        });
+        must!(close(ready[1]));
+        let mut byte = [0u8; 1];
+        must!(read(ready[0], &mut byte, 1));
+        must!(close(ready[0]));
+        Child { pid: pid.unwrap_or(0), end: end[1] }
+    }
+
+    /// A child that has become this user for good.
+    pub fn of_user(uid: u32) -> Child {
+        Child::new(|| drop_to(uid))
+    }
+
+    /// A file of it in procfs.
+    pub fn in_procfs(&self, name: &str) -> String {
+        format!("/proc/{}/{name}", self.pid)
+    }
+
+    /// Lets it end, and tells how it did unless it ended well.
+    pub fn end(self) {
+        // Other children may have this end of the pipe, too.
+        let _ = quiet!(write(self.end, c"x", 1));
+        must!(close(self.end));
+        tell_end(self.pid);
+    }
+}

@@ -106,6 +106,7 @@ fn stops(row: &Row) -> String {
         Stop::Syncing => "never; `--no-sync` has a filter that answers 0".to_owned(),
         Stop::Inside => "in another root".to_owned(),
         Stop::Tracing => "in a process that traces others".to_owned(),
+        Stop::Restricted => "without capabilities of root".to_owned(),
     }
 }
 

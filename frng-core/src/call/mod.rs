@@ -40,6 +40,8 @@ pub enum Stop {
     Inside,
     /// Only in a process that traces others: a wait, which has to tell of them.
     Tracing,
+    /// Only in a process that lacks capabilities of root, and so may be refused it.
+    Restricted,
 }
 
 /// How many calls of a tracee are looked at: each scope has what those before have.
@@ -49,7 +51,8 @@ pub enum Scope {
     Plain,
     /// Every open, since there are faked devices.
     Opens,
-    /// Every call that names a file or tells the name of one, since the process has another root.
+    /// Every call that names a file or tells the name of one, since the process has another root; and those that it may be
+    /// refused, since it lacks capabilities of root.
     Paths,
 }
 
@@ -82,7 +85,17 @@ impl Row {
     /// arguments, or tells a path.
     pub fn may_name_files(&self) -> bool {
         let is_path = |arg: &Arg| matches!(arg, Arg::Path | Arg::Link | Arg::NewPath);
-        self.stop == Stop::Inside || matches!(self.sys, Sys::Bind | Sys::Socketcall) || self.args.iter().any(is_path)
+        self.stop == Stop::Inside
+            || matches!(self.sys, Sys::Bind | Sys::Sendmsg | Sys::Socketcall)
+            || self.args.iter().any(is_path)
+    }
+}
+
+impl Row {
+    /// Whether the call is looked at in [`Scope::Paths`], whatever its arguments.
+    pub fn stops_in_paths(&self) -> bool {
+        let may_be_refused = self.stop == Stop::Restricted || matches!(self.sys, Sys::Kill | Sys::Prlimit64);
+        self.may_name_files() || may_be_refused
     }
 }
 
@@ -103,11 +116,11 @@ impl Call {
 
     /// Whether this call is one to look at (see [`Stop`]).
     pub fn stops(&self, scope: Scope) -> bool {
-        if scope == Scope::Paths && self.row().may_name_files() {
+        if scope == Scope::Paths && self.row().stops_in_paths() {
             return true;
         }
         match self.row().stop {
-            Stop::Never | Stop::Syncing | Stop::Inside | Stop::Tracing => false,
+            Stop::Never | Stop::Syncing | Stop::Inside | Stop::Restricted | Stop::Tracing => false,
             Stop::Always => true,
             Stop::AnyBit(kind, bits) => self.word(kind) & bits != 0,
             Stop::OneOf(kind, values) => values.contains(&self.int(kind)),

@@ -43,7 +43,7 @@ impl Sys {
     }
 }
 
-use Stop::{Always, AnyBit, Executing, Inside, Never, OneOf, Opening, Syncing, Tracing};
+use Stop::{Always, AnyBit, Executing, Inside, Never, OneOf, Opening, Restricted, Syncing, Tracing};
 
 calls! {
     // Ownership: policy/ownership.rs
@@ -84,6 +84,9 @@ calls! {
     Truncate "truncate" (Path, Int) Always, devices::truncate, "EINVAL for a faked node, as for a real one";
     Truncate64 "truncate64" (Path, Int, Int) Always, devices::truncate, "EINVAL for a faked node, as for a real one";
 
+    Ftruncate "ftruncate" (Fd, Int) Restricted, devices::truncate, "takes set-ID bits";
+    Ftruncate64 "ftruncate64" (Fd, Int, Int) Restricted, devices::truncate, "takes set-ID bits";
+
     // Creation: policy/creation.rs, policy/opening.rs
     Open "open" (Path, OpenFlags, Mode) Opening, opening::open, "faked null, zero, full, random, urandom, tty and ptmx open the real one, other faked devices are ENXIO; O_PATH opens the node";
     Openat "openat" (Dirfd, Path, OpenFlags, Mode) Opening, opening::open, "faked null, zero, full, random, urandom, tty and ptmx open the real one, other faked devices are ENXIO; O_PATH opens the node";
@@ -96,7 +99,6 @@ calls! {
     Link "link" (Link, NewPath) Always, creation::link, "protected_hardlinks refuses files of other real users";
     Linkat "linkat" (Dirfd, Path, NewDirfd, NewPath, AtFlags) Always, creation::link, "protected_hardlinks refuses files of other real users";
     Bind "bind" (Fd, In, Length) Always, creation::bind, "AF_UNIX sockets get an owner; ports below 1024 as the kernel decides for the real user";
-    Socketcall "socketcall" (Op, In) OneOf(Op, policy::creation::SOCKETCALLS), creation::socketcall, "bind as above; the rest runs as it is";
 
     // Lifetime: policy/lifetime.rs
     Unlink "unlink" (Link) Always, lifetime::unlink, "";
@@ -193,6 +195,18 @@ calls! {
     Prlimit64 "prlimit64" (Pid, Op, In, Out) AnyBit(In, u64::MAX), privileged::prlimit, "a raised hard limit is accepted and not done, the soft limit then goes up to the old one; asking tells the truth";
     Ioctl "ioctl" (Fd, Op, Operand) OneOf(Op, policy::inode_flags::IOCTLS), inode_flags::ioctl, "FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR: the flags that need a capability (immutable, append-only, journal data) are accepted and neither set nor shown";
 
+    // Signals: policy/signals.rs
+    Kill "kill" (Pid, Int) OneOf(Pid, policy::signals::EVERYBODY), signals::kill, "as faked ids allow; all processes (-1) are those of the tree";
+    Tkill "tkill" (Pid, Int) Restricted, signals::send, "as faked ids allow";
+    Tgkill "tgkill" (Pid, Pid, Int) Restricted, signals::send, "as faked ids allow";
+    RtSigqueueinfo "rt_sigqueueinfo" (Pid, Int, In) Restricted, signals::send, "as faked ids allow";
+    RtTgsigqueueinfo "rt_tgsigqueueinfo" (Pid, Pid, Int, In) Restricted, signals::send, "as faked ids allow";
+    PidfdSendSignal "pidfd_send_signal" (Fd, Int, In, Flags) Restricted, signals::pidfd_send, "as faked ids allow";
+
+    // Other processes: policy/others.rs
+    ProcessVmReadv "process_vm_readv" (Pid, In, Count, In, Count, Flags) Restricted, others::process_memory, "as faked ids allow";
+    ProcessVmWritev "process_vm_writev" (Pid, In, Count, In, Count, Flags) Restricted, others::process_memory, "as faked ids allow";
+
     // Scheduling: policy/schedule.rs
     Nice "nice" (Int) Always, schedule::nice, "done if allowed, else remembered";
     Setpriority "setpriority" (Op, Pid, Int) Always, schedule::setpriority, "done if allowed, else remembered; of a process group or user only the calling thread, if it is its own (0), is remembered";
@@ -203,8 +217,17 @@ calls! {
     SchedGetparam "sched_getparam" (Pid, Out) Always, schedule::sched_getparam, "what is remembered, else the real one";
     SchedSetattr "sched_setattr" (Pid, In, Flags) Always, schedule::sched_setattr, "done if allowed, else remembered, but for the utilization clamps; a pretended SCHED_DEADLINE reserves nothing and can fork";
     SchedGetattr "sched_getattr" (Pid, Out, Length, Flags) Always, schedule::sched_getattr, "what is remembered, else the real one";
+    SchedSetaffinity "sched_setaffinity" (Pid, Length, In) Restricted, schedule::sched_setaffinity, "as faked ids allow";
     IoprioSet "ioprio_set" (Op, Pid, Int) Always, schedule::ioprio_set, "done if allowed, else remembered; of a process group or user only the calling thread, if it is its own (0), is remembered";
     IoprioGet "ioprio_get" (Op, Pid) Always, schedule::ioprio_get, "what is remembered, else the real one";
+
+    // Sockets, and who is at their other end: policy/sockets.rs
+    Getsockopt "getsockopt" (Fd, Int, Op, Out, Count) OneOf(Op, policy::sockets::OPTIONS), sockets::getsockopt, "SO_PEERCRED, SO_PEERGROUPS: of a listener what it was when it began to listen, of others what they are now";
+    Socket "socket" (Int, Int, Op) OneOf(Op, policy::sockets::PROTOCOLS), sockets::socket, "EPROTONOSUPPORT for NETLINK_AUDIT, as on a kernel without auditing";
+    Listen "listen" (Fd, Int) Always, sockets::listen, "";
+    Sendmsg "sendmsg" (Fd, In, Flags) Always, sockets::sendmsg, "SCM_CREDENTIALS as the faked ids allow; AF_UNIX paths are translated in another root";
+    Recvmsg "recvmsg" (Fd, Out, Flags) Always, sockets::recvmsg, "SCM_CREDENTIALS tell faked ids";
+    Socketcall "socketcall" (Op, In) OneOf(Op, policy::sockets::SOCKETCALLS), sockets::socketcall, "bind and the calls above; the rest runs as it is";
 
     // Namespaces: policy/namespaces.rs
     Unshare "unshare" (Flags) Always, namespaces::enter, "done if allowed; else new namespaces of root are accepted and not made";
@@ -222,7 +245,6 @@ calls! {
     Statfs64 "statfs64" (Path, Length, Out) Inside, tools::pass, "";
     Connect "connect" (Fd, In, Length) Inside, tools::pass, "AF_UNIX paths are translated";
     Sendto "sendto" (Fd, In, Length, Flags, In, Length) Inside, tools::pass, "AF_UNIX paths are translated";
-    Sendmsg "sendmsg" (Fd, In, Flags) Inside, root::sendmsg, "AF_UNIX paths are translated";
     Getsockname "getsockname" (Fd, Out, Count) Inside, root::socket_name, "AF_UNIX paths tell names inside";
     Getpeername "getpeername" (Fd, Out, Count) Inside, root::socket_name, "AF_UNIX paths tell names inside";
     InotifyAddWatch "inotify_add_watch" (Fd, Path, Mask) Inside, tools::pass, "";

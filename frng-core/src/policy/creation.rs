@@ -203,28 +203,6 @@ pub async fn bind<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     make(tracee, call, file, &parent, mode, 0).await
 }
 
-/// `SYS_BIND` (`include/uapi/linux/net.h`).
-pub(super) const SYS_BIND: u32 = 2;
-
-/// The operations of socketcall to stop at.
-pub const SOCKETCALLS: &[u32] = &[SYS_BIND];
-
-/// socketcall(2), by which older 32-bit ABIs reach the calls on sockets. Its operand are their arguments in memory
-/// (`net/socket.c`). Another thread may change these at any time, so they are read once, and the bind is made with what
-/// was read.
-pub async fn socketcall<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
-    if call.int(Arg::Op) != SYS_BIND {
-        return Ok(Answer::Pass);
-    }
-    let words = call.addr(Arg::In);
-    let word = |index: u64| tracee.read_word(words.add(index * tracee.abi().word_len() as u64));
-    let bound = Call { sys: Sys::Bind, args: [word(0)?, word(1)?, word(2)?, 0, 0, 0] };
-    match bind(tracee, &bound).await? {
-        Answer::Pass => tracee.run(&bound).await.map(Answer::Value),
-        value => Ok(value),
-    }
-}
-
 /// The path in the `struct sockaddr_un` of a bind, put into scratch with a terminator, which it may lack.
 /// `None` for other families, abstract addresses, and what the kernel will refuse.
 pub(super) fn socket_path<T: Tracee>(tracee: &T, call: &Call) -> Option<TraceeAddr> {

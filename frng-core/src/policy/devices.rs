@@ -7,7 +7,7 @@ use crate::call::{Arg, Call};
 use crate::creds::{CAP_FSETID, CAP_MKNOD};
 use crate::errno::Errno;
 use crate::lie::{Lie, LieTable};
-use crate::stat::{S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK};
+use crate::stat::{S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, Statx};
 
 /// mknod and mknodat. `fs/namei.c: do_mknodat, vfs_mknod`.
 pub async fn mknod<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
@@ -42,25 +42,32 @@ pub async fn mknod<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     creation::make(tracee, &changed, file, &parent, mode, rdev).await
 }
 
-/// truncate and truncate64. The file that stands in for a device must not be changed, and set-ID bits go. `fs/open.c:
+/// truncate, ftruncate and their 64-bit forms. The file that stands in for a device must not be changed, and set-ID bits go. `fs/open.c:
 /// vfs_truncate, do_truncate`.
 pub async fn truncate<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
-    let keeps_bits = tracee.creds().has(CAP_FSETID);
     let kinds = tracee.lies().kinds();
-    if kinds.all == 0 || keeps_bits && kinds.nodes == 0 {
+    if kinds.all == 0 || tracee.creds().has(CAP_FSETID) && kinds.nodes == 0 {
         return Ok(Answer::Pass);
     }
     let Ok(real) = tracee.stat(call.file()).await else { return Ok(Answer::Pass) };
-    let seen = view::seen(tracee, &real);
-    if real.file_type() == S_IFREG && seen.is_node() {
+    if real.file_type() == S_IFREG && view::seen(tracee, &real).is_node() {
         return Err(Errno::EINVAL);
     }
-    if keeps_bits || ownership::lost_bits(tracee, &seen) == 0 {
+    take_bits(tracee, call, &real).await
+}
+
+/// Runs a call that truncates a file, which takes its set-ID bits unless the thread has `CAP_FSETID`.
+///
+/// # Errors
+/// The kernel's.
+pub(super) async fn take_bits<T: Tracee>(tracee: &T, call: &Call, real: &Statx) -> Outcome {
+    let is_plain = real.file_type() == S_IFREG;
+    if !is_plain || tracee.creds().has(CAP_FSETID) || ownership::lost_bits(tracee, &view::seen(tracee, real)) == 0 {
         return Ok(Answer::Pass);
     }
     let result = tracee.run(call).await?;
-    let now = view::seen(tracee, &real);
+    let now = view::seen(tracee, real);
     let mode = now.mode & !ownership::lost_bits(tracee, &now);
-    view::show(tracee, &real, &now, Lie { mode, ..now })?;
+    view::show(tracee, real, &now, Lie { mode, ..now })?;
     Ok(Answer::Value(result))
 }

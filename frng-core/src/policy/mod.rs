@@ -25,6 +25,7 @@ pub mod namespaces;
 pub mod nested;
 mod note;
 pub mod opening;
+pub mod others;
 pub mod ownership;
 mod parent;
 mod permission;
@@ -39,6 +40,8 @@ pub mod root;
 mod root_exec;
 mod root_socket;
 pub mod schedule;
+pub mod signals;
+pub mod sockets;
 pub mod syncing;
 pub mod times;
 pub mod tools;
@@ -50,7 +53,9 @@ mod xattr_name;
 mod xattr_target;
 
 pub use note::Note;
+pub use others::Others;
 pub use schedule::Schedule;
+pub use sockets::Sender;
 pub use tracee::{
     ASIDE_LEN, Answer, Last, MountSource, NullPaths, Outcome, PATH_MAX, Process, SCRATCH_LEN, Settings, Tracee,
     TraceeExt, UnknownOwner,

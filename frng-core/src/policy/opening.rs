@@ -9,9 +9,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use super::creation::{introduce, is_plain};
 use super::parent::{self, Parent};
 use super::{Answer, Outcome, Tracee, TraceeExt};
-use super::{procfs, view};
+use super::{devices, procfs, view};
 use crate::call::table::TMPFILE;
 use crate::call::{Arg, Call, FileRef, Sys, TraceeAddr};
+use crate::creds::CAP_FSETID;
 use crate::errno::Errno;
 use crate::lie::{Lie, LieTable};
 use crate::stat::{S_IFCHR, S_IFMT, S_IFREG, Statx, make_dev};
@@ -93,7 +94,8 @@ impl Opening {
             return if makes_plain { Ok(Answer::Pass) } else { self.make_unnamed(tracee).await };
         }
         let meets_device = !is_path && kinds.devices > 0;
-        if !meets_device && (!may_make || makes_plain) {
+        let takes_bits = !is_path && self.has(libc::O_TRUNC) && kinds.all > 0 && !tracee.creds().has(CAP_FSETID);
+        if !meets_device && !takes_bits && (!may_make || makes_plain) {
             return Ok(Answer::Pass);
         }
         if self.how.resolve & RESOLVE_ELSEWHERE != 0 {
@@ -102,7 +104,11 @@ impl Opening {
         let never_follows = self.has(libc::O_NOFOLLOW) || may_make && self.has(libc::O_EXCL);
         let follow = !never_follows;
         match tracee.stat(self.file(follow)).await {
-            Ok(real) if meets_device => self.open_existing(tracee, &real).await,
+            Ok(real) if meets_device && view::seen(tracee, &real).is_device() => {
+                self.open_existing(tracee, &real).await
+            }
+            // With O_EXCL or O_DIRECTORY the kernel refuses it.
+            Ok(real) if takes_bits => devices::take_bits(tracee, &self.call, &real).await,
             Err(Errno::ENOENT) if may_make && !makes_plain => self.make(tracee, follow).await,
             // There already, or an error that the kernel gives itself.
             _ => Ok(Answer::Pass),

@@ -4,9 +4,9 @@
 //! user may do it. Only a refusal for lack of a capability that the program believes to have is turned into success.
 //! What concerns the whole machine is never done, not even if the real user could do it.
 
-use super::{Answer, Outcome, Tracee, TraceeExt};
+use super::{Answer, Outcome, Tracee, TraceeExt, others};
 use crate::call::{Arg, Call, Sys, TraceeAddr};
-use crate::creds::{CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RESOURCE, CAP_SYS_TIME};
+use crate::creds::{CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RESOURCE, CAP_SYS_TIME, Ids};
 use crate::errno::Errno;
 
 /// `__NEW_UTS_LEN`.
@@ -156,10 +156,22 @@ pub async fn setrlimit<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     or_success(tracee, call, allowed, |errno| errno == Errno::EPERM).await
 }
 
-/// prlimit64(2) that sets a limit. A hard limit that cannot be raised stays, and the soft limit goes as far up as it
+/// prlimit64(2). A hard limit that cannot be raised stays, and the soft limit goes as far up as it
 /// allows: programs raise limits because they need them.
 pub async fn prlimit<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let (new, old) = (call.addr(Arg::In), call.addr(Arg::Out));
+    let creds = tracee.creds();
+    if !creds.has(CAP_SYS_RESOURCE) {
+        // kernel/sys.c: check_prlimit_permission
+        let is = |id: u32, ids: &Ids| [ids.real, ids.effective, ids.saved].iter().all(|other| *other == id);
+        match others::other(tracee, call.int(Arg::Pid) as i32).await {
+            Some(target) if !is(creds.uid.real, &target.uid) || !is(creds.gid.real, &target.gid) => {
+                return Err(Errno::EPERM);
+            }
+            _ if new.is_null() => return Ok(Answer::Pass),
+            _ => {}
+        }
+    }
     match tracee.run(call).await {
         Err(Errno::EPERM) if !new.is_null() && tracee.creds().has(CAP_SYS_RESOURCE) => {}
         result => return result.map(Answer::Value),

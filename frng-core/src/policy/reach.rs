@@ -6,18 +6,21 @@
 
 use super::permission::{self, EXECUTE, READ, Subject, WRITE};
 use super::walk::{Found, Walked, walk};
-use super::{Last, PATH_MAX, Tracee, TraceeExt, creation, opening, root, times, view};
+use super::{Last, PATH_MAX, Tracee, TraceeExt, creation, opening, root, sockets, times, view};
 use crate::call::table::TMPFILE;
 use crate::call::{Arg, Call, FileRef, Sys};
-use crate::creds::{CAP_DAC_OVERRIDE, CAP_FOWNER, Creds};
+use crate::creds::{CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_KILL, CAP_SYS_PTRACE, Creds};
 use crate::errno::Errno;
 use crate::stat::{S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP};
 
-/// Whether a thread with these credentials may be refused what root may do with any path.
+/// Whether a thread with these credentials may be refused what root may do with any path, or to any process.
 pub fn is_restricted(creds: &Creds) -> bool {
     let all = |who: Subject| who.caps & FREE == FREE;
-    !all(Subject::acting(creds)) || !all(Subject::real(creds))
+    !all(Subject::acting(creds)) || !all(Subject::real(creds)) || creds.caps.effective & OVER_OTHERS != OVER_OTHERS
 }
+
+/// Whoever has these may signal and trace every process.
+const OVER_OTHERS: u64 = 1 << CAP_KILL | 1 << CAP_SYS_PTRACE;
 
 /// Whoever has these may search and change every directory.
 const FREE: u64 = 1 << CAP_DAC_OVERRIDE | 1 << CAP_FOWNER;
@@ -263,7 +266,7 @@ impl<T: Tracee> Checker<'_, T> {
         /// `SYS_CONNECT` (`include/uapi/linux/net.h`).
         const CONNECT: u32 = 3;
         let sys = match call.int(Arg::Op) {
-            creation::SYS_BIND => Sys::Bind,
+            sockets::SYS_BIND => Sys::Bind,
             CONNECT => Sys::Connect,
             _ => return Ok(()),
         };

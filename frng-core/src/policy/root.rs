@@ -10,7 +10,7 @@ use crate::call::{Arg, Call, Sys, TraceeAddr, table};
 use crate::creds::CAP_SYS_CHROOT;
 use crate::errno::Errno;
 
-pub use super::root_socket::{sendmsg, socket_name};
+pub use super::root_socket::socket_name;
 
 /// Answers a call, whatever the root of the process.
 pub async fn dispatch<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
@@ -19,7 +19,7 @@ pub async fn dispatch<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     }
     let translated = match call.sys {
         Sys::Execve | Sys::Execveat => return root_exec::execute(tracee, call).await,
-        Sys::Socketcall => return super::root_socket::socketcall(tracee, call).await,
+        Sys::Socketcall => return super::sockets::socketcall(tracee, call).await,
         // These look at paths themselves.
         Sys::Chroot | Sys::PivotRoot | Sys::Mount | Sys::Umount | Sys::Umount2 | Sys::Readlink | Sys::Readlinkat => {
             *call

@@ -1,7 +1,7 @@
 //! Paths of AF_UNIX sockets, in a process with another root: unix(7).
 
 use super::{Answer, Last, Outcome, PATH_MAX, Tracee, TraceeExt};
-use crate::call::{Arg, Call, Sys, TraceeAddr};
+use crate::call::{Arg, Call, TraceeAddr};
 use crate::errno::Errno;
 
 /// Bytes of `sa_family_t`.
@@ -59,32 +59,6 @@ pub fn translate_address<T: Tracee>(
     Ok(Some((to, (FAMILY_LEN + name.len()).min(ADDRESS_LEN) as u64)))
 }
 
-/// sendmsg(2). Elsewhere it does not stop.
-pub async fn sendmsg<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
-    /// Words of a `struct msghdr`; the name and its length are the first two.
-    const WORDS: u64 = 7;
-    let word = tracee.abi().word_len() as u64;
-    let header = call.addr(Arg::In);
-    let mut bytes = [0; 7 * 8];
-    let len = (WORDS * word) as usize;
-    let Some(bytes) = bytes.get_mut(..len) else { return Ok(Answer::Pass) };
-    if !tracee.has_root() || tracee.read(header, bytes).is_err() {
-        return Ok(Answer::Pass);
-    }
-    let (name, mut name_len) = (tracee.read_word(header)?, [0; 4]);
-    tracee.read(header.add(word), &mut name_len)?;
-    let name_len = u32::from_ne_bytes(name_len);
-    let Some((at, len)) = translate_address(tracee, TraceeAddr(name), name_len.into(), Last::Target)? else {
-        return Ok(Answer::Pass);
-    };
-    // The kernel reads the rest from a copy; another thread may change the program's own.
-    let copy = tracee.aside()?.add(STRUCTURES + 1024);
-    tracee.write(copy, bytes)?;
-    tracee.write(copy, at.0.to_ne_bytes().get(..word as usize).ok_or(Errno::EFAULT)?)?;
-    tracee.write(copy.add(word), &(len as u32).to_ne_bytes())?;
-    tracee.run(&call.with(Arg::In, copy.0)).await.map(Answer::Value)
-}
-
 /// getsockname(2) and getpeername(2). `net/socket.c: move_addr_to_user`.
 pub async fn socket_name<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     /// Bytes of a `struct sockaddr_storage`.
@@ -120,34 +94,4 @@ pub async fn socket_name<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     tracee.write(address, bytes.get(..len.min(room)).unwrap_or_default())?;
     tracee.write(len_at, &(len as u32).to_ne_bytes())?;
     Ok(Answer::Value(result))
-}
-
-/// socketcall(2): the calls on sockets of older 32-bit ABIs, their arguments in memory (`net/socket.c`).
-pub async fn socketcall<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
-    let (sys, count) = match call.int(Arg::Op) {
-        2 => (Sys::Bind, 3),
-        3 => (Sys::Connect, 3),
-        11 => (Sys::Sendto, 6),
-        6 => (Sys::Getsockname, 3),
-        7 => (Sys::Getpeername, 3),
-        16 => (Sys::Sendmsg, 3),
-        _ => return Ok(Answer::Pass),
-    };
-    let mut args = [0; 6];
-    for (index, arg) in args.iter_mut().enumerate().take(count) {
-        *arg = tracee.read_word(call.addr(Arg::In).add((index * tracee.abi().word_len()) as u64))?;
-    }
-    let unpacked = Call { sys, args };
-    // Not by way of itself: a future cannot contain itself.
-    let translated = super::root::translated(tracee, &unpacked)?;
-    let outcome = match sys {
-        Sys::Bind => super::creation::bind(tracee, &translated).await?,
-        Sys::Sendmsg => sendmsg(tracee, &translated).await?,
-        Sys::Getsockname | Sys::Getpeername => socket_name(tracee, &translated).await?,
-        _ => Answer::Pass,
-    };
-    match outcome {
-        Answer::Pass => tracee.run(&translated).await.map(Answer::Value),
-        value => Ok(value),
-    }
 }

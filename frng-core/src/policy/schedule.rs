@@ -11,7 +11,7 @@ mod record;
 
 pub use record::{Class, Deadline, Schedule};
 
-use super::{Answer, Outcome, Tracee, TraceeExt};
+use super::{Answer, Outcome, Tracee, TraceeExt, others};
 use crate::call::{Arg, Call, Sys, TraceeAddr};
 use crate::creds::{CAP_SYS_ADMIN, CAP_SYS_NICE};
 use crate::errno::Errno;
@@ -62,10 +62,26 @@ fn is_eperm(errno: Errno) -> bool {
     errno == Errno::EPERM
 }
 
+/// Refuses to change a thread of another user: `check_same_owner`, `set_one_prio_perm`.
+///
+/// # Errors
+/// `EPERM`.
+async fn check_owner<T: Tracee>(tracee: &T, tid: i32) -> Result<(), Errno> {
+    let creds = tracee.creds();
+    if creds.has(CAP_SYS_NICE) {
+        return Ok(());
+    }
+    match others::other(tracee, tid).await {
+        Some(target) if ![target.uid.effective, target.uid.real].contains(&creds.uid.effective) => Err(Errno::EPERM),
+        _ => Ok(()),
+    }
+}
+
 /// setpriority(2). `EACCES`: the priority is too high. `EPERM`: the process is another user's.
 pub async fn setpriority<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let nice = (call.int(Arg::Int) as i32).clamp(NICE_MIN, NICE_MAX);
     let target = target(call, PRIO_PROCESS);
+    check_owner(tracee, target.unwrap_or(0)).await?;
     let refused = set(tracee, call, |errno| matches!(errno, Errno::EACCES | Errno::EPERM)).await?;
     if let Some(errno) = refused {
         if !tracee.creds().has(CAP_SYS_NICE) && !believed(tracee, target).permits_nice(nice) {
@@ -105,6 +121,7 @@ pub async fn getpriority<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
 
 /// sched_setscheduler(2).
 pub async fn sched_setscheduler<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    check_owner(tracee, pid(call)).await?;
     let refused = set(tracee, call, is_eperm).await?;
     let word = call.int(Arg::Int);
     let class = match refused {
@@ -126,6 +143,7 @@ pub async fn sched_setscheduler<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
 
 /// sched_setparam(2): the policy stays, a pretended one too. Only the kernel does not know that one.
 pub async fn sched_setparam<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    check_owner(tracee, pid(call)).await?;
     let schedule = believed(tracee, Some(pid(call)));
     if let Some(class) = schedule.class {
         let policy = class.policy | if schedule.reset_on_fork { RESET_ON_FORK } else { 0 };
@@ -143,6 +161,7 @@ pub async fn sched_setparam<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
 
 /// sched_setattr(2).
 pub async fn sched_setattr<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    check_owner(tracee, pid(call)).await?;
     // What cannot be read is refused by the kernel.
     let Ok(mut attr) = Attr::read(tracee, call.addr(Arg::In)) else { return Ok(Answer::Pass) };
     let schedule = believed(tracee, Some(pid(call)));
@@ -242,11 +261,23 @@ pub async fn sched_getattr<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     Ok(Answer::Value(value))
 }
 
-/// ioprio_set(2).
+/// sched_setaffinity(2). `kernel/sched/syscalls.c`.
+pub async fn sched_setaffinity<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    check_owner(tracee, pid(call)).await?;
+    Ok(Answer::Pass)
+}
+
+/// ioprio_set(2). `block/ioprio.c: set_task_ioprio`.
 pub async fn ioprio_set<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    let creds = tracee.creds();
+    if !creds.has(CAP_SYS_NICE) && call.int(Arg::Op) == IOPRIO_WHO_PROCESS {
+        let target = others::other(tracee, pid(call)).await;
+        if target.is_some_and(|target| ![creds.uid.effective, creds.uid.real].contains(&target.uid.real)) {
+            return Err(Errno::EPERM);
+        }
+    }
     let refused = set(tracee, call, is_eperm).await?;
     if let Some(errno) = refused {
-        let creds = tracee.creds();
         if !creds.has(CAP_SYS_NICE) && !creds.has(CAP_SYS_ADMIN) {
             return Err(errno);
         }

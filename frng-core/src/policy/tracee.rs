@@ -6,7 +6,7 @@ use crate::creds::Creds;
 use crate::errno::Errno;
 use crate::inode::InodeKey;
 use crate::lie::LieTable;
-use crate::policy::{Schedule, parent};
+use crate::policy::{Others, Schedule, parent};
 use crate::stat::Statx;
 
 /// How a handler ends.
@@ -111,6 +111,11 @@ pub trait Tracee {
     /// Faked credentials of another thread, or of this one, by the id that this one knows it by. `None` if it is
     /// not traced, or if the engine cannot tell.
     fn creds_of(&self, _tid: i32) -> Option<Creds> {
+        None
+    }
+
+    /// What the engine knows of other tracees; `None` if it knows none.
+    fn others(&self) -> Option<&dyn Others> {
         None
     }
 

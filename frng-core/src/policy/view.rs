@@ -13,15 +13,7 @@ pub fn seen<T: Tracee>(tracee: &T, real: &Statx) -> Lie {
 
 /// What is shown of an inode without a lie.
 pub fn unknown<T: Tracee>(tracee: &T, real: &Statx) -> Lie {
-    let settings = tracee.settings();
-    let (uid, gid) = match settings.unknown {
-        UnknownOwner::OwnAsRoot => (
-            if real.uid == settings.real_uid { 0 } else { real.uid },
-            if real.gid == settings.real_gid { 0 } else { real.gid },
-        ),
-        UnknownOwner::AllAsRoot => (0, 0),
-        UnknownOwner::AsItIs => (real.uid, real.gid),
-    };
+    let (uid, gid) = unknown_ids(tracee, real.uid, real.gid);
     Lie { uid, gid, mode: u32::from(real.mode), rdev: real.rdev() }
 }
 
@@ -29,6 +21,18 @@ pub fn unknown<T: Tracee>(tracee: &T, real: &Statx) -> Lie {
 pub fn told<T: Tracee>(tracee: &T, real: &Statx, seen: Lie) -> Statx {
     tracee.note(&Note { real, before: None, now: Some(seen) });
     overlay(real, &seen)
+}
+
+/// What is shown of a user and a group of which nothing is faked.
+pub fn unknown_ids<T: Tracee>(tracee: &T, uid: u32, gid: u32) -> (u32, u32) {
+    let settings = tracee.settings();
+    match settings.unknown {
+        UnknownOwner::OwnAsRoot => {
+            (if uid == settings.real_uid { 0 } else { uid }, if gid == settings.real_gid { 0 } else { gid })
+        }
+        UnknownOwner::AllAsRoot => (0, 0),
+        UnknownOwner::AsItIs => (uid, gid),
+    }
 }
 
 /// Lays what is shown over what the kernel told.

@@ -28,6 +28,7 @@ mod nested;
 mod new_program;
 mod orders;
 mod orphans;
+mod others;
 mod pending;
 mod procfs;
 mod program;

@@ -9,6 +9,7 @@ use std::{fs, io};
 
 use super::lookup;
 use super::thread::Thread;
+use crate::creds::Creds;
 use crate::policy::procfs::{self, Story};
 use crate::stat::{S_IFDIR, S_IFMT};
 
@@ -70,13 +71,13 @@ impl Thread {
         Some(path.into_bytes())
     }
 
-    /// Whether any tracee has another owner in procfs than root.
+    /// Whether any tracee has other ids than root's, or has had them when it ended.
     pub(super) fn anybody_is_no_root(&self) -> bool {
+        let is_root =
+            |creds: &Creds| [creds.uid, creds.gid].iter().all(|ids| [ids.real, ids.effective, ids.saved] == [0; 3]);
         let threads = self.world.threads.borrow();
-        threads.values().filter_map(|other| other.upgrade()).any(|other| {
-            let creds = other.creds.get();
-            (creds.uid.effective, creds.gid.effective) != (0, 0)
-        })
+        let lives = threads.values().filter_map(|other| other.upgrade()).any(|other| !is_root(&other.creds.get()));
+        lives || self.world.remembered.has_ended_as_others()
     }
 
     /// See [`crate::policy::Tracee::owner_in_procfs`].

@@ -140,6 +140,15 @@ pub fn signal_info(tid: i32) -> Result<libc::siginfo_t, Gone> {
     Ok(info)
 }
 
+/// Writes `si_uid`, which stands behind `si_pid` in signals of kill(2) and of children, and where in all it is aligned as a
+/// pointer is.
+pub fn set_sender(info: &mut libc::siginfo_t, uid: u32) {
+    const FIELDS: usize = (3 * size_of::<i32>()).next_multiple_of(size_of::<usize>());
+    let at = FIELDS + size_of::<libc::pid_t>();
+    // SAFETY: within the structure, which holds integers there.
+    unsafe { (&raw mut *info).cast::<u8>().add(at).cast::<u32>().write_unaligned(uid) };
+}
+
 /// Changes what comes with the signal that a tracee is about to receive.
 pub fn set_signal_info(tid: i32, info: &libc::siginfo_t) -> Result<(), Gone> {
     or_gone(request(libc::PTRACE_SETSIGINFO, tid, 0, &raw const *info as usize))

@@ -28,6 +28,7 @@ use crate::daemon::Options;
 use crate::errno::Errno;
 use crate::lie::LieTable;
 use crate::log::Log;
+use crate::policy::{Others, view};
 use crate::state::Table;
 use crate::stats::{Stats, Subject};
 
@@ -107,6 +108,7 @@ impl Tracer {
                 emulators: Emulators::new(emulator.clone()),
                 nested: Default::default(),
                 bound: Default::default(),
+                remembered: Default::default(),
             }),
             log,
             orders,
@@ -251,6 +253,7 @@ impl Tracer {
 
     pub(super) fn insert(&mut self, tracked: Tracked) {
         let tid = tracked.thread.tid;
+        self.world.remembered.begins(tid);
         self.world.threads.borrow_mut().insert(tid, Rc::downgrade(&tracked.thread));
         self.tracked.insert(tid, tracked);
     }
@@ -292,6 +295,7 @@ impl Tracer {
             self.callers.ended(tid);
             self.see_end(tid, status);
             if let Some(tracked) = self.remove(tid) {
+                self.world.remembered.has_ended(&tracked.thread);
                 let space = Rc::clone(&tracked.thread.space.borrow());
                 self.left_space(&tracked.thread);
                 if Rc::strong_count(&space) == 1 {
@@ -393,6 +397,7 @@ impl Tracer {
 
     fn handle_signal(&mut self, tid: i32, signal: i32) -> Result<(), Gone> {
         self.complete_signal(tid, signal)?;
+        self.show_sender(tid)?;
         let tracked = self.tracked(tid)?;
         let fault = matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGSYS);
         if fault && matches!(tracked.phase, Phase::Injected) {
@@ -409,6 +414,28 @@ impl Tracer {
             return self.signal_with_agent(tid, signal);
         }
         self.deliver(tid, signal)
+    }
+}
+
+impl Tracer {
+    /// Tells a tracee that is about to receive a signal the faked user of whoever sent it, as `si_uid`.
+    fn show_sender(&mut self, tid: i32) -> Result<(), Gone> {
+        let mut info = ptrace::signal_info(tid)?;
+        let thread = &self.tracked(tid)?.thread;
+        let of_child = info.si_signo == libc::SIGCHLD && info.si_code > 0;
+        if !of_child && !matches!(info.si_code, libc::SI_USER | libc::SI_TKILL) {
+            return Ok(());
+        }
+        // SAFETY: by its code the signal is one that has these.
+        let (pid, uid) = unsafe { (info.si_pid(), info.si_uid()) };
+        // Where all are root it need not be looked up who that is.
+        let creds = thread.anybody_is_no_root().then(|| Others::creds(&**thread, pid)).flatten();
+        let shown = creds.map_or_else(|| view::unknown_ids(&**thread, uid, 0).0, |creds| creds.uid.real);
+        if pid == 0 || shown == uid {
+            return Ok(());
+        }
+        ptrace::set_sender(&mut info, shown);
+        ptrace::set_signal_info(tid, &info)
     }
 }
 

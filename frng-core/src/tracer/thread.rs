@@ -16,6 +16,7 @@ use super::flight::ERESTARTNOINTR;
 use super::known::Programs;
 use super::lookup;
 use super::nested::Nested;
+use super::others::Remembered;
 use super::program;
 use super::ptrace;
 use super::root::{Copies, Emulators, Rooted};
@@ -29,7 +30,7 @@ use crate::errno::Errno;
 use crate::inode::InodeKey;
 use crate::log::Log;
 use crate::policy::program::audit_arch;
-use crate::policy::{Last, MountSource, Note, Outcome, Process, Schedule, Settings, Tracee};
+use crate::policy::{Last, MountSource, Note, Others, Outcome, Process, Schedule, Settings, Tracee};
 use crate::stat::{STATX_WANTED, Statx};
 use crate::state::Table;
 
@@ -72,6 +73,8 @@ pub struct World {
     pub emulators: Emulators,
     /// Sockets that were bound in another root: their names outside, and as they were given.
     pub bound: RefCell<HashMap<Vec<u8>, Vec<u8>>>,
+    /// What tracees may ask about each other besides.
+    pub remembered: Remembered,
 }
 
 impl World {
@@ -394,6 +397,10 @@ impl Tracee for Thread {
 
     fn creds_of(&self, tid: i32) -> Option<Creds> {
         self.look_at(tid, |other| other.creds.get())
+    }
+
+    fn others(&self) -> Option<&dyn Others> {
+        Some(self)
     }
 
     fn told_by_procfs(&self, fd: i32, path: &mut [u8]) -> Option<usize> {

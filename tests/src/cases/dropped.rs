@@ -17,6 +17,9 @@ cases![
     chmod_to_sgid_of_foreign_group_drops_the_bit,
     chown_of_own_suid_file_clears_the_bits,
     write_clears_suid,
+    ftruncate_clears_suid,
+    truncating_opens_clear_suid,
+    opens_that_do_not_truncate_keep_suid,
     new_files_belong_to_the_user,
     mknod_is_eperm,
     trusted_xattr_is_eperm,
@@ -116,6 +119,75 @@ fn write_clears_suid() {
         let _ = call!(write(fd, c"abc", 3));
     });
     show(c"f");
+}
+
+/// Files with set-ID bits that anybody may write to.
+fn set_id_files() -> [&'static std::ffi::CStr; 4] {
+    let files = [c"u", c"g", c"ug", c"locked"];
+    for (name, mode) in files.iter().zip([0o4777, 0o2777, 0o6777, 0o2767]) {
+        file(name);
+        must!(fchownat(AT_FDCWD, *name, 1001, 1001, 0));
+        must!(fchmodat(AT_FDCWD, *name, mode));
+    }
+    files
+}
+
+fn ftruncate_clears_suid() {
+    let files = set_id_files();
+    let fds = files.map(|name| must!(openat(AT_FDCWD, name, libc::O_RDWR)) as i32);
+    for fd in fds {
+        must!(ftruncate(fd, 3));
+    }
+    files.iter().for_each(|name| show(name));
+    as_user(1000, || {
+        for fd in fds {
+            let _ = call!(ftruncate(fd, -1));
+        }
+        let read_only = crate::stage::open_ro(c"u");
+        let _ = call!(ftruncate(read_only, 1));
+        files.iter().for_each(|name| show(name));
+        for fd in fds {
+            let _ = call!(ftruncate(fd, 1));
+        }
+    });
+    files.iter().for_each(|name| show(name));
+}
+
+fn truncating_opens_clear_suid() {
+    let files = set_id_files();
+    let opened = |flags: i32| {
+        for name in files {
+            let _ = crate::sys::ok_or_errno("open", quiet!(openat(AT_FDCWD, name, flags, 0o644)));
+        }
+        files.iter().for_each(|name| show(name));
+    };
+    opened(libc::O_WRONLY | libc::O_TRUNC);
+    as_user(1000, || {
+        opened(libc::O_WRONLY | libc::O_TRUNC | libc::O_CREAT | libc::O_EXCL);
+        opened(libc::O_RDONLY | libc::O_TRUNC | libc::O_DIRECTORY);
+        opened(libc::O_PATH | libc::O_TRUNC);
+        opened(libc::O_WRONLY | libc::O_TRUNC);
+    });
+    must!(fchmodat(AT_FDCWD, c"u", 0o4777));
+    as_user(1001, || {
+        let _ = crate::sys::ok_or_errno(
+            "creat",
+            quiet!(openat(AT_FDCWD, c"u", libc::O_CREAT | libc::O_RDWR | libc::O_TRUNC, 0)),
+        );
+    });
+    show(c"u");
+    must!(fchmodat(AT_FDCWD, c"u", 0o4755));
+    as_user(1000, || opened(libc::O_RDONLY | libc::O_TRUNC));
+}
+
+fn opens_that_do_not_truncate_keep_suid() {
+    let files = set_id_files();
+    as_user(1000, || {
+        for name in files {
+            must!(openat(AT_FDCWD, name, libc::O_RDWR | libc::O_APPEND));
+        }
+    });
+    files.iter().for_each(|name| show(name));
 }
 
 fn new_files_belong_to_the_user() {

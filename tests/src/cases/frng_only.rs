@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use libc::SIGKILL;
 
 use super::Case;
-use crate::stage::{fork, in_child};
+use crate::stage::{Child, as_user, fork, in_child};
 use crate::sys::NULL;
 
 /// This theme's cases.
@@ -16,6 +16,12 @@ pub const CASES: &[Case] = &[
         "io_uring_setup_is_enosys",
         io_uring_setup_is_enosys,
         "io_uring_setup(1, &mut parameters) = ENOSYS\n",
+    ),
+    Case::expecting(
+        module_path!(),
+        "auditing_is_not_supported",
+        auditing_is_not_supported,
+        "audit = EPROTONOSUPPORT\nroute = ok\n",
     ),
     Case::expecting(
         module_path!(),
@@ -32,6 +38,13 @@ pub const CASES: &[Case] = &[
         "busy_tracees_are_served_in_turn",
         busy_tracees_are_served_in_turn,
         "each had its share\n",
+    ),
+    Case::expecting(
+        module_path!(),
+        "a_signal_to_all_processes_goes_to_the_tree",
+        a_signal_to_all_processes_goes_to_the_tree,
+        "kill(-1, libc::SIGTERM) = 0\nchild killed by signal 15\nkill(-1, libc::SIGTERM) = 0\nroot lives\n\
+         kill(-1, libc::SIGURG) = 0\nkill(child.pid, libc::SIGTERM) = 0\nchild killed by signal 15\n",
     ),
     Case::expecting(
         module_path!(),
@@ -54,6 +67,43 @@ fn calls_of_a_variant_are_enosys() {
     let _ = sys::try_("0x40000000 | getppid", sys::invoke(variant(nr::getppid), &[]));
     let args = [libc::AT_FDCWD as usize, c"/".as_ptr() as usize, 0, 0, 0];
     let _ = sys::try_("0x40000000 | fchownat", sys::invoke(variant(nr::fchownat), &args));
+}
+
+/// As root it would end the machine; here the real user has processes besides. Where a namespace can be made this is not frng.
+fn a_signal_to_all_processes_goes_to_the_tree() {
+    in_child(|| {
+        must!(unshare(libc::CLONE_NEWPID));
+        in_child(|| match quiet!(getpid()) {
+            Ok(1) => println!("this is no fake root"),
+            _ => signal_all(),
+        });
+    });
+}
+
+fn signal_all() {
+    let child = Child::of_user(1000);
+    as_user(1000, || {
+        let _ = call!(kill(-1, libc::SIGTERM));
+    });
+    child.end();
+    let root = Child::new(|| ());
+    as_user(1000, || {
+        let _ = call!(kill(-1, libc::SIGTERM));
+    });
+    root.end();
+    println!("root lives");
+    let child = Child::of_user(1000);
+    // Whoever started this is no tracee but the case's own processes, which do not mind.
+    let _ = call!(kill(-1, libc::SIGURG));
+    let _ = call!(kill(child.pid, libc::SIGTERM));
+    child.end();
+}
+
+/// The kernel would refuse what is sent to it.
+fn auditing_is_not_supported() {
+    use crate::sys::ok_or_errno;
+    let _ = ok_or_errno("audit", quiet!(socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_AUDIT)));
+    let _ = ok_or_errno("route", quiet!(socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)));
 }
 
 /// Its requests would go around every tracer.

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use libc::{AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_PATH, O_RDONLY, O_RDWR, O_WRONLY};
 
 use super::cases;
-use crate::stage::{as_user, copy_of_self, drop_to, file_with, fork, in_child, in_thread, open_dir, run, tell_end};
+use crate::stage::{Child, as_user, copy_of_self, drop_to, file_with, in_child, in_thread, open_dir, run};
 use crate::sys::{errno, ok_or_errno};
 
 cases![
@@ -121,42 +121,6 @@ fn tell_open(label: &str, opened: crate::sys::Result) {
             must!(close(fd));
         }
         Err(error) => println!("{label}: {}", errno::name(error)),
-    }
-}
-
-/// A child that does as it is told before it waits for its end.
-struct Child {
-    pid: i32,
-    end: [i32; 2],
-}
-
-impl Child {
-    fn new(scene: impl FnOnce()) -> Child {
-        let (mut ready, mut end) = ([0i32; 2], [0i32; 2]);
-        must!(pipe2(&mut ready, 0));
-        must!(pipe2(&mut end, 0));
-        let pid = fork(|| {
-            must!(close(end[1]));
-            scene();
-            must!(write(ready[1], c"x", 1));
-            let mut byte = [0u8; 1];
-            let _ = quiet!(read(end[0], &mut byte, 1));
-        });
-        must!(close(ready[1]));
-        let mut byte = [0u8; 1];
-        must!(read(ready[0], &mut byte, 1));
-        must!(close(ready[0]));
-        must!(close(end[0]));
-        Child { pid: pid.unwrap_or(0), end }
-    }
-
-    fn file(&self, name: &str) -> String {
-        format!("/proc/{}/{name}", self.pid)
-    }
-
-    fn end(self) {
-        must!(close(self.end[1]));
-        tell_end(self.pid);
     }
 }
 
@@ -295,9 +259,9 @@ fn status_by_openat2() {
 
 fn status_of_another_process() {
     let child = Child::new(|| drop_to(1000));
-    tell_line("child", &child.file("status"), "Uid");
-    tell_line("child", &child.file("status"), "CapEff");
-    tell_line("child", &child.file(&format!("task/{}/status", child.pid)), "Gid");
+    tell_line("child", &child.in_procfs("status"), "Uid");
+    tell_line("child", &child.in_procfs("status"), "CapEff");
+    tell_line("child", &child.in_procfs(&format!("task/{}/status", child.pid)), "Gid");
     tell_line("root", "/proc/self/status", "Uid");
     child.end();
 }
@@ -305,7 +269,7 @@ fn status_of_another_process() {
 fn status_of_another_process_seen_by_a_user() {
     with_groups_of_root();
     let child = Child::new(|| ());
-    let file = child.file("status");
+    let file = child.in_procfs("status");
     as_user(1000, || {
         tell_file("root", &file);
         tell_line("user", "/proc/self/status", "Uid");
@@ -331,8 +295,8 @@ fn status_of_a_stopped_process() {
     must!(kill(child.pid, libc::SIGSTOP));
     let mut status = 0i32;
     must!(wait4(child.pid, &mut status, libc::WUNTRACED, crate::sys::NULL));
-    tell_line("stopped", &child.file("status"), "State");
-    tell_line("stopped", &child.file("status"), "Uid");
+    tell_line("stopped", &child.in_procfs("status"), "State");
+    tell_line("stopped", &child.in_procfs("status"), "Uid");
     must!(kill(child.pid, libc::SIGCONT));
     must!(wait4(child.pid, &mut status, libc::WCONTINUED, crate::sys::NULL));
     child.end();
@@ -422,7 +386,7 @@ fn owner_of_another_process() {
         drop_to(1000);
         must!(prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0));
     });
-    let files = ["", "task", "status", &format!("task/{}", child.pid)].map(|name| child.file(name));
+    let files = ["", "task", "status", &format!("task/{}", child.pid)].map(|name| child.in_procfs(name));
     for file in &files {
         tell_owner("by root", file);
     }
@@ -437,7 +401,7 @@ fn owner_of_another_process() {
 
 fn owner_by_descriptors() {
     let child = Child::new(|| drop_to(1000));
-    let path = CString::new(child.file("")).unwrap_or_default();
+    let path = CString::new(child.in_procfs("")).unwrap_or_default();
     let directory = open_dir(&path);
     let tell = |label: &str, dirfd: i32, path: &CStr, flags: i32| {
         let mut stat = [0u32; 64];
@@ -463,7 +427,7 @@ fn owner_of_an_undumpable_process() {
     // Undumpable, because its ids have changed.
     let child = Child::new(|| drop_to(1000));
     for name in ["", "task", "status", "fd"] {
-        tell_owner(name, &child.file(name));
+        tell_owner(name, &child.in_procfs(name));
     }
     child.end();
 }

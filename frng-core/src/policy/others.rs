@@ -1,0 +1,107 @@
+//! What a handler can ask of an engine about other tracees, and what a thread may do to them.
+
+use super::{Answer, Outcome, Sender, Tracee, view};
+use crate::call::{Arg, Call, Sys};
+use crate::creds::{CAP_SYS_PTRACE, Creds, Ids};
+use crate::errno::Errno;
+
+/// `SUID_DUMP_USER` (`include/linux/sched/coredump.h`).
+const SUID_DUMP_USER: u32 = 1;
+
+/// Other tracees. Threads and processes have the ids that this one knows them by.
+pub trait Others {
+    /// The id of its own process.
+    fn pid(&self) -> Option<i32>;
+
+    /// The process of a thread.
+    fn process(&self, tid: i32) -> Option<i32>;
+
+    /// The tracees' process with the next higher id, in a process group (0: its own) or in any.
+    fn next_process(&self, group: Option<i32>, after: i32) -> Option<i32>;
+
+    /// The session of a process.
+    fn session(&self, pid: i32) -> Option<i32>;
+
+    /// The process that a descriptor of this one refers to: pidfd_open(2).
+    fn process_of_descriptor(&self, fd: i32) -> Option<i32>;
+
+    /// What prctl(PR_GET_DUMPABLE) tells the process of a thread.
+    fn dumpable(&self, tid: i32) -> Option<u32>;
+
+    /// Faked credentials of a thread, or of a process that has ended lately. `None` if it is or was none of the tracees.
+    fn creds(&self, tid: i32) -> Option<Creds>;
+
+    /// A supplementary group of a thread, or of a process that has ended lately.
+    fn group(&self, tid: i32, index: usize) -> Option<u32>;
+
+    /// This process begins to listen on a socket: who connects is told what it is now.
+    fn listens(&self);
+
+    /// What a process was when it last began to listen.
+    fn creds_of_listener(&self, pid: i32) -> Option<Creds>;
+
+    /// This process sends a message that tells whom it is from. Returns whether that is remembered, since the kernel will
+    /// tell something else.
+    fn sends_as(&self, sender: Sender) -> bool;
+
+    /// The message of which that is remembered was not sent.
+    fn has_not_sent(&self);
+
+    /// What a message from a process tells of its sender, if that is something else than the kernel tells. `peek`: it will
+    /// be received once more.
+    fn received_from(&self, pid: i32, peek: bool) -> Option<Sender>;
+}
+
+/// Who has the processes of the real user that are no tracees.
+pub(super) fn stranger<T: Tracee>(tracee: &T) -> Creds {
+    let settings = tracee.settings();
+    let (uid, gid) = view::unknown_ids(tracee, settings.real_uid, settings.real_gid);
+    Creds { uid: Ids::all(uid), gid: Ids::all(gid), ..Creds::root(settings.last_cap) }
+}
+
+/// Whether there is a process or thread of this id, or a process group of its negative.
+pub(super) async fn exists<T: Tracee>(tracee: &T, tid: i32) -> bool {
+    tracee.syscall(Sys::Kill, [tid as u64, 0, 0, 0, 0, 0]).await != Err(Errno::ESRCH)
+}
+
+/// Whether a thread may do something to another one, by what is faked of that. `None` if it is the same process, is not there, or
+/// if the numbers of processes mean something else to it: the kernel is to decide.
+pub(super) async fn other<T: Tracee>(tracee: &T, tid: i32) -> Option<Creds> {
+    let others = tracee.others()?;
+    if tid <= 0 || others.process(tid) == Some(others.pid()?) {
+        return None;
+    }
+    match others.creds(tid) {
+        Some(creds) => Some(creds),
+        None if exists(tracee, tid).await => Some(stranger(tracee)),
+        None => None,
+    }
+}
+
+/// `__ptrace_may_access` with `PTRACE_MODE_ATTACH_REALCREDS`: whether a thread may change what another one does.
+///
+/// # Errors
+/// `EPERM`.
+pub(super) async fn check_attach<T: Tracee>(tracee: &T, tid: i32) -> Result<(), Errno> {
+    let creds = tracee.creds();
+    if creds.has(CAP_SYS_PTRACE) {
+        return Ok(());
+    }
+    let Some(target) = other(tracee, tid).await else { return Ok(()) };
+    let same = |id: u32, ids: &Ids| [ids.real, ids.effective, ids.saved].iter().all(|other| *other == id);
+    let dumpable = tracee.others().and_then(|others| others.dumpable(tid));
+    let allowed = same(creds.uid.real, &target.uid)
+        && same(creds.gid.real, &target.gid)
+        && dumpable == Some(SUID_DUMP_USER)
+        && target.caps.permitted & !creds.caps.permitted == 0;
+    if allowed { Ok(()) } else { Err(Errno::EPERM) }
+}
+
+/// process_vm_readv(2) and process_vm_writev(2).
+pub async fn process_memory<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    // Without anything to copy it is not asked whose memory it would be.
+    if call.nth(Arg::Count, 0) != 0 && call.nth(Arg::Count, 1) != 0 {
+        check_attach(tracee, call.int(Arg::Pid) as i32).await?;
+    }
+    Ok(Answer::Pass)
+}
