@@ -1,5 +1,6 @@
 //! `frng-state`: works on state files without a daemon.
 
+mod check;
 mod exchange;
 mod options;
 mod show;
@@ -13,7 +14,7 @@ use options::Action;
 
 fn main() -> ExitCode {
     match options::parse(std::env::args_os().skip(1)).and_then(run) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(why) => {
             complain(&why);
             ExitCode::from(125)
@@ -21,17 +22,23 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(action: Action) -> Result<(), String> {
+fn run(action: Action) -> Result<ExitCode, String> {
     match action {
         Action::Help => print(options::USAGE),
         Action::Show { state } => print(&show::show(&state::read(&state)?)),
-        Action::Check { state } => {
+        Action::Check { state, tree: None, .. } => {
             let lies = state::read(&state)?.len();
             print(&format!("{}: {lies} lies\n", state.display()))
         }
+        Action::Check { state, tree: Some(tree), repair } => {
+            let (report, is_sound) = check::check(&state, &tree, repair)?;
+            print(&report)?;
+            return Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         Action::Import { state, from } => print(&exchange::import(&state, from.as_deref())?),
         Action::Export { state, to, format } => exchange::export(&state, to.as_deref(), format),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// One line for the user. If nobody can read it the exit status has to do.

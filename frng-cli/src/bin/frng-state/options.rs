@@ -8,7 +8,9 @@ use lexopt::{Arg, Parser};
 
 pub const USAGE: &str = "\
 usage: frng-state show STATE             list what is remembered
-       frng-state check STATE            say whether STATE can be read
+       frng-state check [--repair] STATE [DIR]
+                                         say whether STATE can be read, and what is not as it was in the tree DIR; the exit
+                                         status is 1 if anything is not; --repair mends STATE and notes where its files are
        frng-state import STATE [FILE]    add what fakeroot (-s) or fakeroot-ng 0.18 (-p) has saved in FILE
        frng-state export [-f FORMAT] STATE [FILE]
                                          write STATE in the format fakeroot (the default) or fakeroot-ng
@@ -22,7 +24,7 @@ one counts; extended attributes that STATE has stay. STATE may be new. Neither w
 pub enum Action {
     Help,
     Show { state: PathBuf },
-    Check { state: PathBuf },
+    Check { state: PathBuf, tree: Option<PathBuf>, repair: bool },
     Import { state: PathBuf, from: Option<PathBuf> },
     Export { state: PathBuf, to: Option<PathBuf>, format: Format },
 }
@@ -30,12 +32,13 @@ pub enum Action {
 /// Understands a command line, given without the program's name.
 pub fn parse(words: impl Iterator<Item = OsString>) -> Result<Action, String> {
     let mut parser = Parser::from_args(words);
-    let mut format = None;
+    let (mut format, mut repair) = (None, false);
     let mut names = Vec::new();
     while let Some(arg) = parser.next().map_err(say)? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Action::Help),
             Arg::Short('f') | Arg::Long("format") => format = Some(known_format(parser.value().map_err(say)?)?),
+            Arg::Long("repair") => repair = true,
             Arg::Value(name) => names.push(name),
             other => return Err(say(other.unexpected())),
         }
@@ -44,10 +47,13 @@ pub fn parse(words: impl Iterator<Item = OsString>) -> Result<Action, String> {
     let (command, state, file) = (names.next(), names.next().map(PathBuf::from), names.next().map(PathBuf::from));
     let (Some(command), Some(state), None) = (command, state, names.next()) else { return Err(wrong()) };
     let has_file = file.is_some();
-    let other = file.filter(|file| file.as_os_str() != "-");
+    if repair && (command.to_str() != Some("check") || !has_file) {
+        return Err(wrong());
+    }
+    let other = file.clone().filter(|file| file.as_os_str() != "-");
     match (command.to_str(), format) {
         (Some("show"), None) if !has_file => Ok(Action::Show { state }),
-        (Some("check"), None) if !has_file => Ok(Action::Check { state }),
+        (Some("check"), None) => Ok(Action::Check { state, tree: file, repair }),
         (Some("import"), None) => Ok(Action::Import { state, from: other }),
         (Some("export"), format) => Ok(Action::Export { state, to: other, format: format.unwrap_or(Format::Fakeroot) }),
         _ => Err(wrong()),
@@ -82,7 +88,11 @@ mod tests {
     fn every_command_is_understood() {
         let state = PathBuf::from("s");
         assert_eq!(words("show s"), Ok(Action::Show { state: state.clone() }));
-        assert_eq!(words("check s"), Ok(Action::Check { state: state.clone() }));
+        let check =
+            |tree: Option<&str>, repair| Action::Check { state: state.clone(), tree: tree.map(PathBuf::from), repair };
+        assert_eq!(words("check s"), Ok(check(None, false)));
+        assert_eq!(words("check s d"), Ok(check(Some("d"), false)));
+        assert_eq!(words("check --repair s d"), Ok(check(Some("d"), true)));
         assert_eq!(words("import s"), Ok(Action::Import { state: state.clone(), from: None }));
         assert_eq!(words("import s f"), Ok(Action::Import { state: state.clone(), from: Some("f".into()) }));
         let export =
@@ -100,6 +110,9 @@ mod tests {
             "show s f",
             "show s -",
             "check s -f fakeroot",
+            "check --repair s",
+            "check s d e",
+            "show --repair s",
             "import s f g",
             "import -f fakeroot s",
             "dance s",
