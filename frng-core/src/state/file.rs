@@ -380,6 +380,7 @@ mod tests {
                 inode: InodeId { dev: 1, ino, birth: None, has_name: true },
                 lie: Lie { uid: 1, gid: 2, mode: S_IFREG | 0o644, rdev: 0 },
                 xattrs: Xattrs::new(),
+                path: None,
             })
             .collect()
     }

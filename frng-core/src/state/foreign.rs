@@ -108,7 +108,7 @@ fn record(line: &str, format: Format) -> Result<Record, (usize, String)> {
     if !lie.is_device() {
         lie.rdev = 0;
     }
-    Ok(Record { inode: InodeId { dev, ino, birth: None, has_name: true }, lie, xattrs: Xattrs::new() })
+    Ok(Record { inode: InodeId { dev, ino, birth: None, has_name: true }, lie, xattrs: Xattrs::new(), path: None })
 }
 
 /// Writes such a file.
@@ -166,11 +166,13 @@ mod tests {
                 inode: InodeId { dev: make_dev(8, 1), ino: 131, birth: None, has_name: true },
                 lie: Lie { uid: 0, gid: 6, mode: S_IFBLK | 0o660, rdev: make_dev(8, 17) },
                 xattrs: Xattrs::new(),
+                path: None,
             },
             Record {
                 inode: InodeId { dev: make_dev(259, 70000), ino: u64::MAX, birth: None, has_name: true },
                 lie: Lie { uid: u32::MAX - 1, gid: 0, mode: S_IFREG | 0o4755, rdev: 0 },
                 xattrs: Xattrs::new(),
+                path: None,
             },
         ]
     }

@@ -76,10 +76,17 @@ struct Line<B: Ord> {
     rdev: u64,
     #[serde(default = "no_xattrs", skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     xattrs: std::collections::BTreeMap<B, B>,
+    /// Where it is in its tree, if that was looked through.
+    #[serde(default = "no_path", skip_serializing_if = "Option::is_none", with = "plain")]
+    path: Option<B>,
 }
 
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+fn no_path<B>() -> Option<B> {
+    None
 }
 
 fn no_xattrs<B: Ord>() -> std::collections::BTreeMap<B, B> {
@@ -99,7 +106,7 @@ pub fn write(records: &[Record], out: &mut impl Write) -> io::Result<()> {
         ron::ser::to_string_pretty(&header, one_line.clone().struct_names(true)).map_err(io::Error::other)?
     )?;
     let mut text = String::new();
-    for Record { inode, lie, xattrs } in records {
+    for Record { inode, lie, xattrs, path } in records {
         let line = Line {
             dev: inode.dev,
             ino: inode.ino,
@@ -109,6 +116,7 @@ pub fn write(records: &[Record], out: &mut impl Write) -> io::Result<()> {
             mode: lie.mode,
             rdev: lie.rdev,
             xattrs: xattrs.iter().map(|(name, value)| (Bytes::new(name), Bytes::new(value))).collect(),
+            path: path.as_deref().map(Bytes::new),
         };
         text.clear();
         ron::Options::default().to_writer_pretty(&mut text, &line, one_line.clone()).map_err(io::Error::other)?;
@@ -144,6 +152,7 @@ pub fn parse(text: &[u8]) -> Result<Vec<Record>, Broken> {
                 .into_iter()
                 .map(|(name, value)| (name.into_vec(), value.into_vec()))
                 .collect::<Xattrs>(),
+            path: line.path.map(ByteBuf::into_vec),
         };
         if !seen.insert(record.inode.key()) {
             return Err(Broken { line: number, column: 1, why: "a second record about the same inode".into() });
@@ -190,6 +199,23 @@ pub(super) fn is_known_mode(mode: u64) -> bool {
     let Ok(mode) = u32::try_from(mode) else { return false };
     let known = matches!(mode & S_IFMT, S_IFBLK | S_IFCHR | S_IFDIR | S_IFIFO | S_IFLNK | S_IFREG | S_IFSOCK);
     known && mode <= S_IFMT | 0o7777
+}
+
+/// What may be left out, written without `Some`.
+mod plain {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<B: Serialize, S: Serializer>(value: &Option<B>, to: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => value.serialize(to),
+            // Left out by the caller.
+            None => to.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, B: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<B>, D::Error> {
+        B::deserialize(from).map(Some)
+    }
 }
 
 /// A value that is written as a string.
@@ -308,11 +334,13 @@ mod tests {
                 },
                 lie: Lie { uid: 0, gid: 5, mode: S_IFCHR | 0o620, rdev: make_dev(5, 70000) },
                 xattrs: Xattrs::new(),
+                path: None,
             },
             Record {
                 inode: InodeId { dev: u64::MAX, ino: u64::MAX, birth: None, has_name: true },
                 lie: Lie { uid: u32::MAX - 1, gid: 0, mode: S_IFREG | 0o4755, rdev: 0 },
                 xattrs: xattrs.into_iter().collect(),
+                path: Some(b"etc/\xff".to_vec()),
             },
         ]
     }
@@ -325,7 +353,7 @@ mod tests {
                 "frng_state(version: 1, lies: 2)\n",
                 "(dev: \"8:1\", ino: 131, birth: \"-1.000000005\", uid: 0, gid: 5, mode: \"0020620\", rdev: \"5:70000\")\n",
                 "(dev: \"4294967295:4294967295\", ino: 18446744073709551615, uid: 4294967294, gid: 0, mode: \"0104755\", ",
-                "xattrs: {b\"user.text\": b\"a \\\"line\\\"\\n\", b\"user.\\xff\": b\"\\x00\\x80}\"})\n",
+                "xattrs: {b\"user.text\": b\"a \\\"line\\\"\\n\", b\"user.\\xff\": b\"\\x00\\x80}\"}, path: b\"etc/\\xff\")\n",
             )
         );
     }
@@ -385,6 +413,7 @@ mod tests {
                 },
                 lie: Lie { uid: 33, gid: 33, mode: S_IFREG | 0o644, rdev: 0 },
                 xattrs: Xattrs::new(),
+                path: None,
             })
             .collect();
         let start = std::time::Instant::now();

@@ -1,5 +1,6 @@
 //! The lies of a daemon and the file they are kept in.
 
+pub mod audit;
 mod file;
 pub mod foreign;
 mod format;

@@ -17,4 +17,6 @@ pub struct Record {
     pub lie: Lie,
     /// Extended attributes that are lies.
     pub xattrs: Xattrs,
+    /// Its name in a tree, relative to that, when the tree was last looked through ([`audit`](super::audit)).
+    pub path: Option<Vec<u8>>,
 }

@@ -125,6 +125,7 @@ mod tests {
             inode: InodeId { dev: 0x801, ino: 131, birth: None, has_name: true },
             lie: Lie { uid: 1, gid: 6, mode: 0o100644, rdev: 0 },
             xattrs: Xattrs::new(),
+            path: None,
         }]
     }
 

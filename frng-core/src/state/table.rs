@@ -1,6 +1,6 @@
 //! The table of lies of a daemon.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -10,7 +10,7 @@ use super::format::is_known_mode;
 use super::live::LiveFile;
 use super::record::{Record, Xattrs};
 use crate::errno::Errno;
-use crate::inode::{InodeId, InodeKey};
+use crate::inode::{Birth, InodeId, InodeKey};
 use crate::inside::local::LiesFile;
 use crate::lie::{Kinds, Lie, LieTable};
 use crate::memory::{Mapping, Place, anonymous_file, full_disk};
@@ -25,6 +25,8 @@ pub struct Table {
     was_changed: AtomicBool,
     /// Records that no kernel would ask for and the shared table has no room for: kept to be saved again.
     aside: Vec<Record>,
+    /// Paths of the records that it was loaded from, which nobody asks for but the state file.
+    paths: HashMap<InodeKey, (Option<Birth>, Vec<u8>)>,
 }
 
 impl Table {
@@ -81,7 +83,14 @@ impl Table {
         // SAFETY: mapped as long as the table, which keeps the mapping, and zero, as the file is new. Nothing else in this
         // process accesses it.
         let shared = unsafe { SharedTable::create(mapping.address(), len, layout) }.ok_or_else(impossible)?;
-        Ok(Table { shared, file, mapping, was_changed: AtomicBool::new(false), aside: Vec::new() })
+        Ok(Table {
+            shared,
+            file,
+            mapping,
+            was_changed: AtomicBool::new(false),
+            aside: Vec::new(),
+            paths: HashMap::new(),
+        })
     }
 
     /// Adds lies, which count as saved. Of two about the same inode number that about the younger inode is
@@ -90,7 +99,10 @@ impl Table {
     /// # Errors
     /// One line, if there are too many.
     pub fn load(&mut self, records: Vec<Record>) -> Result<(), String> {
-        for record in records {
+        for mut record in records {
+            if let Some(path) = record.path.take() {
+                self.paths.insert(record.inode.key(), (record.inode.birth, path));
+            }
             match self.add(&record) {
                 Ok(()) => {}
                 Err(Errno::EOVERFLOW | Errno::ERANGE | Errno::E2BIG) => {
@@ -108,7 +120,7 @@ impl Table {
         Ok(())
     }
 
-    fn add(&self, Record { inode, lie, xattrs }: &Record) -> Result<(), Errno> {
+    fn add(&self, Record { inode, lie, xattrs, .. }: &Record) -> Result<(), Errno> {
         self.shared.forget(inode);
         self.shared.put(inode, *lie)?;
         for (name, value) in xattrs {
@@ -142,6 +154,10 @@ impl Table {
                 records.push(Table::record(&self.shared, entry));
             }
         });
+        for record in &mut records {
+            let path = self.paths.get(&record.inode.key()).filter(|(birth, _)| *birth == record.inode.birth);
+            record.path = path.map(|(_, path)| path.clone());
+        }
         records.sort_unstable_by_key(|record| record.inode.key());
         records
     }
@@ -158,11 +174,11 @@ impl Table {
                 }
             });
         }
-        Record { inode, lie: entry.lie, xattrs }
+        Record { inode, lie: entry.lie, xattrs, path: None }
     }
 
     /// Whether a table has room for numbers and lengths like these; else the record is kept aside.
-    pub(super) fn can_hold(Record { inode, lie, xattrs }: &Record) -> bool {
+    pub(super) fn can_hold(Record { inode, lie, xattrs, .. }: &Record) -> bool {
         u32::try_from(inode.dev).is_ok()
             && u32::try_from(lie.rdev).is_ok()
             && u16::try_from(lie.mode).is_ok()

@@ -70,7 +70,7 @@ pub fn settle(tree: &Tree, claims: &[Claim], records: Vec<Record>) -> Result<Vec
         let lie = claimed(claim, &before);
         put_on_disk(tree, &path, &real, &lie).map_err(failed)?;
         let xattrs = old.map_or_else(Xattrs::new, |record| record.xattrs);
-        lies.insert(key, Record { inode: real.id(), lie, xattrs });
+        lies.insert(key, Record { inode: real.id(), lie, xattrs, path: None });
     }
     Ok(lies.into_values().collect())
 }

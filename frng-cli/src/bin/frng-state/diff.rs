@@ -54,6 +54,7 @@ mod tests {
             inode: InodeId { dev: 1, ino, birth: birth.map(|sec| Birth { sec, nsec: 0 }), has_name: true },
             lie: Lie { uid, gid: 0, mode: S_IFREG | 0o644, rdev: 0 },
             xattrs: BTreeMap::new(),
+            path: None,
         }
     }
 

@@ -200,7 +200,7 @@ fn export_pseudo(mut records: Vec<Record>, to: Option<&Path>, tree: Option<&Tree
             let id = found.real.id();
             if !known.contains(&id.key()) {
                 let lie = tree::without_lie(&found.real);
-                others.insert(id.key(), Record { inode: id, lie, xattrs: state::Xattrs::new() });
+                others.insert(id.key(), Record { inode: id, lie, xattrs: state::Xattrs::new(), path: None });
             }
         }
         records.extend(others.into_values());

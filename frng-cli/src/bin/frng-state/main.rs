@@ -1,6 +1,7 @@
 //! `frng-state`: works on state files without a daemon.
 
 mod accounts;
+mod check;
 mod claims;
 mod device_table;
 mod diff;
@@ -37,9 +38,16 @@ fn run(action: Action) -> Result<ExitCode, String> {
         Action::Show { state, tree, filter, files } => {
             print(&show::show(state::read(&state)?, tree.as_deref(), &filter, &files)?)?;
         }
-        Action::Check { state } => {
+        Action::Check { state, tree: None, .. } => {
             let lies = state::read(&state)?.len();
             print(&format!("{}: {lies} lies\n", state.display()))?;
+        }
+        Action::Check { state, tree: Some(tree), repair } => {
+            let (report, is_sound) = check::check(&state, &tree, repair)?;
+            print(&report)?;
+            if !is_sound {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         Action::Diff { one, other, tree } => {
             let names = tree.as_deref().map(show::names).transpose()?;

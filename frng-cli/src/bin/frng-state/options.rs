@@ -10,7 +10,9 @@ use super::filter::Filter;
 pub const USAGE: &str = "\
 usage: frng-state show [--tree DIR] [FILTER...] STATE [FILE...]
                                          list what is remembered, of these FILEs only if there are any
-       frng-state check STATE            say whether STATE can be read
+       frng-state check [--repair] STATE [DIR]
+                                         say whether STATE can be read, and what is not as it was in the tree DIR; the exit
+                                         status is 1 if anything is not; --repair mends STATE and notes where its files are
        frng-state diff [--tree DIR] STATE OTHER
                                          list what is remembered differently; the exit status is 1 if anything is
        frng-state who LOG [FILE...]      list the calls in a log of frng (-l) that changed what is told of these FILEs, or of any
@@ -60,7 +62,7 @@ const FORMATS: [(&str, Format); 5] = [
 pub enum Action {
     Help,
     Show { state: PathBuf, tree: Option<PathBuf>, filter: Filter, files: Vec<PathBuf> },
-    Check { state: PathBuf },
+    Check { state: PathBuf, tree: Option<PathBuf>, repair: bool },
     Diff { one: PathBuf, other: PathBuf, tree: Option<PathBuf> },
     Who { log: PathBuf, files: Vec<PathBuf> },
     Import { state: PathBuf, from: Option<PathBuf>, format: Option<Format>, tree: Option<PathBuf> },
@@ -70,7 +72,7 @@ pub enum Action {
 /// Understands a command line, given without the program's name.
 pub fn parse(words: impl Iterator<Item = OsString>) -> Result<Action, String> {
     let mut parser = Parser::from_args(words);
-    let (mut format, mut tree) = (None, None);
+    let (mut format, mut tree, mut repair) = (None, None, false);
     let mut filter = Filter::default();
     let mut names = Vec::new();
     while let Some(arg) = parser.next().map_err(say)? {
@@ -81,6 +83,7 @@ pub fn parse(words: impl Iterator<Item = OsString>) -> Result<Action, String> {
             Arg::Long("owner") => filter.owner(&text(parser.value().map_err(say)?)?)?,
             Arg::Long("mode") => filter.mode(&text(parser.value().map_err(say)?)?)?,
             Arg::Long("type") => filter.kind(&text(parser.value().map_err(say)?)?)?,
+            Arg::Long("repair") => repair = true,
             Arg::Value(name) => names.push(name),
             other => return Err(say(other.unexpected())),
         }
@@ -98,11 +101,14 @@ pub fn parse(words: impl Iterator<Item = OsString>) -> Result<Action, String> {
     if format.is_some() && !is_exchange {
         return Err(wrong());
     }
+    if repair && (command != "check" || files.is_empty()) {
+        return Err(wrong());
+    }
     let file = if takes_files { None } else { files.pop() };
     let exchanged = file.clone().filter(|file| file.as_os_str() != "-");
     match (command, file) {
         ("show", _) => Ok(Action::Show { state, tree, filter, files }),
-        ("check", None) if tree.is_none() => Ok(Action::Check { state }),
+        ("check", tree_to_look_at) if tree.is_none() => Ok(Action::Check { state, tree: tree_to_look_at, repair }),
         ("who", _) if tree.is_none() => Ok(Action::Who { log: state, files }),
         ("diff", Some(other)) => Ok(Action::Diff { one: state, other, tree }),
         ("import", _) => Ok(Action::Import { state, from: exchanged, format, tree }),
@@ -155,7 +161,11 @@ mod tests {
         filter.kind("f").unwrap();
         let line = "show --owner 7:8 -t d --mode=-4000 --type f s a b";
         assert_eq!(words(line), Ok(show(Some("d"), filter, &["a", "b"])));
-        assert_eq!(words("check s"), Ok(Action::Check { state: state.clone() }));
+        let check =
+            |tree: Option<&str>, repair| Action::Check { state: state.clone(), tree: tree.map(PathBuf::from), repair };
+        assert_eq!(words("check s"), Ok(check(None, false)));
+        assert_eq!(words("check s d"), Ok(check(Some("d"), false)));
+        assert_eq!(words("check --repair s d"), Ok(check(Some("d"), true)));
         let who = Action::Who { log: state.clone(), files: vec!["a".into(), "b".into()] };
         assert_eq!(words("who s a b"), Ok(who));
         let diff = Action::Diff { one: state.clone(), other: "o".into(), tree: Some("d".into()) };
@@ -186,10 +196,12 @@ mod tests {
         for line in [
             "",
             "show",
-            "check s f",
             "check s -t d",
             "check s -f fakeroot",
             "show s -f fakeroot",
+            "check --repair s",
+            "check s d e",
+            "show --repair s",
             "import s f g",
             "import --owner 1 s",
             "dance s",

@@ -88,7 +88,12 @@ fn record(row: &Row<'_>) -> Result<Option<Record>, String> {
     if !lie.is_device() {
         lie.rdev = 0;
     }
-    Ok(Some(Record { inode: InodeId { dev, ino, birth: None, has_name: true }, lie, xattrs: Xattrs::new() }))
+    Ok(Some(Record {
+        inode: InodeId { dev, ino, birth: None, has_name: true },
+        lie,
+        xattrs: Xattrs::new(),
+        path: None,
+    }))
 }
 
 fn number(row: &Row<'_>, column: usize) -> Result<i64, String> {
@@ -171,8 +176,12 @@ mod tests {
     fn records_come_back() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("files.db");
-        let record =
-            |ino, lie, xattrs| Record { inode: InodeId { dev: 0xfe00, ino, birth: None, has_name: true }, lie, xattrs };
+        let record = |ino, lie, xattrs| Record {
+            inode: InodeId { dev: 0xfe00, ino, birth: None, has_name: true },
+            lie,
+            xattrs,
+            path: None,
+        };
         let xattrs: Xattrs = [(b"security.capability".to_vec(), b"\x01\0\0\x02\xff\0".to_vec())].into();
         let records = vec![
             record(5, Lie { uid: u32::MAX - 1, gid: 8, mode: S_IFREG | 0o6755, rdev: 0 }, xattrs),

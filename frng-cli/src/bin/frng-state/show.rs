@@ -112,6 +112,7 @@ mod tests {
             inode: InodeId { dev: 0x801, ino: 1234567, birth: None, has_name: true },
             lie: Lie { uid: 0, gid: 5, mode: S_IFCHR | 0o620, rdev: 0x501 },
             xattrs,
+            path: None,
         };
         assert_eq!(
             show(vec![record], None, &Filter::default(), &[]).unwrap(),

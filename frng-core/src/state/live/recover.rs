@@ -1,6 +1,6 @@
 //! Folding what a killed daemon has left into the state file.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -247,7 +247,12 @@ fn fold(saved: &[Record], table: &SharedTable, salvage: &Salvage) -> Vec<Record>
         !live.contains_key(&key) && (is_open || !Table::can_hold(record))
     };
     let mut records: Vec<Record> = saved.iter().filter(keep).cloned().collect();
-    records.extend(live.into_values());
+    let paths: HashMap<InodeKey, &Record> = saved.iter().map(|record| (record.inode.key(), record)).collect();
+    records.extend(live.into_values().map(|mut record| {
+        let before = paths.get(&record.inode.key()).filter(|before| before.inode.birth == record.inode.birth);
+        record.path = before.and_then(|before| before.path.clone());
+        record
+    }));
     records.sort_unstable_by_key(|record| record.inode.key());
     records
 }

@@ -43,7 +43,7 @@ impl Session {
         let mut state = StateFile::open(&directory.path().join("state")).unwrap();
         assert_eq!(state.lock(), Ok(Locking::Locked));
         let records: Vec<Record> =
-            (1..=3).map(|ino| Record { inode: inode(ino), lie: lie(5), xattrs: Xattrs::new() }).collect();
+            (1..=3).map(|ino| Record { inode: inode(ino), lie: lie(5), xattrs: Xattrs::new(), path: None }).collect();
         state.save(&records).unwrap();
         let mut live = LiveFile::create(&state, &Place::chosen(directory.path().to_path_buf())).unwrap();
         let mut table = Table::create_live(&live).unwrap();
@@ -135,7 +135,7 @@ fn lies_that_the_table_has_no_room_for_stay() {
     let session = Session::killed(|table| table.put(&inode(1), lie(6)).unwrap());
     let mut records = read(&session.state()).unwrap();
     records[0].lie.uid = 5;
-    records.push(Record { inode: strange, lie: lie(99), xattrs: Xattrs::new() });
+    records.push(Record { inode: strange, lie: lie(99), xattrs: Xattrs::new(), path: None });
     StateFile::open(&session.state()).unwrap().save(&records).unwrap();
     assert_eq!(session.recover(), lies(1));
     assert_eq!(session.owners(), [(1, 6), (2, 5), (3, 5), (1, 99)]);
