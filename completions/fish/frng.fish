@@ -14,6 +14,7 @@ for name in frng fakeroot-ng
     complete -c $name -l accounts -x -a '(__fish_complete_directories)' -d 'Look users and groups up in DIR'
     complete -c $name -l root -x -a '(__fish_complete_directories)' -d 'Run COMMAND with DIR as /'
     complete -c $name -s b -l bind -r -F -d 'With --root: show HOST at GUEST'
+    complete -c $name -l qemu -r -F -d 'What runs programs for other CPUs in another root'
     complete -c $name -l qemu -x -a '(__fish_complete_command)' -d 'What runs programs for other CPUs in another root'
     complete -c $name -l doctor -d 'Say what works here'
     complete -c $name -s v -l version -d 'Version and copyright'

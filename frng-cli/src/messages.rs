@@ -57,8 +57,8 @@ Options end at the first word that is none: frng ls -l needs no --.
            as they are.
 --no-sync  Of use where what is made can be made again: a root tree, a package. sync, syncfs, fsync, fdatasync and
            sync_file_range return 0 at once.
---accounts Names of DIR, a root tree, for chown, tar, install and whoever else looks them up. Each call that names a file
-           stops then, which takes its time. Not with --root, inside of which the root's own are seen.
+--accounts Names of DIR, a root tree, for chown, tar, install and whoever else looks them up. Each call that names a
+           file stops then, which takes its time. Not with --root, inside of which the root's own are seen.
 --doctor   Tries each engine on a command, and looks at what may hinder it. The exit status is 0 if frng can work here.
 --root     As chroot does: COMMAND and all it needs come from DIR, and / is the working directory.
 --bind     HOST is a file or directory outside; GUEST, the same path without it, must be there inside, for HOST to be
