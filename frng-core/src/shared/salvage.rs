@@ -138,7 +138,7 @@ impl SharedTable {
         for first in (0..used).step_by(PER_PAGE as usize) {
             // There is no record 0.
             let page = first.max(1)..used.min(first.saturating_add(PER_PAGE));
-            if !page.is_empty() && page.len() <= missing && page.clone().all(|index| self.records.is_blank(index)) {
+            if !page.is_empty() && missing > 0 && page.clone().all(|index| self.records.is_blank(index)) {
                 salvage.torn.push(Torn::Records(page.start, page.end - 1));
             }
         }
