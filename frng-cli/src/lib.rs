@@ -58,7 +58,7 @@ pub unsafe fn main(argc: c_int, argv: *const *const c_char) -> c_int {
 
 fn start_as_fakeroot(words: Vec<OsString>) -> c_int {
     let result = fill_descriptors().and_then(|()| fakeroot::start(words.clone())).and_then(|next| match next {
-        fakeroot::Next::Run(run) => execute(run, &words),
+        fakeroot::Next::Run(run) => execute(*run, &words),
         fakeroot::Next::Done(status) => Ok(status),
     });
     result.unwrap_or_else(|why| {
@@ -76,7 +76,7 @@ fn start(words: Vec<OsString>) -> c_int {
             let (report, status) = doctor::examine();
             print(&report).map(|_| status)
         }
-        Action::Run(run) => execute(run, &words),
+        Action::Run(run) => execute(*run, &words),
     });
     match result {
         Ok(status) => status,
@@ -93,11 +93,13 @@ fn fill_descriptors() -> Result<(), String> {
 
 /// The second stage of `--root`.
 fn enter_root(words: Vec<OsString>) -> c_int {
-    let entered = options::parse(words).and_then(|action| match action {
-        Action::Run(Run { root: Some(root), binds, command, .. }) => {
-            root::enter(&root, &binds, Path::new("/"), command)
-        }
-        Action::Run(Run { accounts: Some(tree), command, .. }) => root::enter_with_accounts(&tree, command),
+    let run = options::parse(words).map(|action| match action {
+        Action::Run(run) => *run,
+        _ => Run::default(),
+    });
+    let entered = run.and_then(|run| match run {
+        Run { root: Some(root), binds, command, .. } => root::enter(&root, &binds, Path::new("/"), command),
+        Run { accounts: Some(tree), command, .. } => root::enter_with_accounts(&tree, command),
         _ => Err("called by a name that it gives itself only with --root and --accounts".to_owned()),
     });
     match entered {

@@ -21,7 +21,7 @@ pub enum Action {
     /// `--doctor`.
     Doctor,
     /// Run a command.
-    Run(Run),
+    Run(Box<Run>),
 }
 
 /// How to run a command.
@@ -113,7 +113,7 @@ pub fn parse(words: Vec<OsString>) -> Result<Action, String> {
             "option --accounts cannot be had with --root, whose own accounts are taken: see frng --help".to_owned()
         );
     }
-    Ok(Action::Run(run))
+    Ok(Action::Run(Box::new(run)))
 }
 
 fn engine(name: &OsString) -> Result<EngineChoice, String> {
@@ -158,7 +158,7 @@ mod tests {
 
     fn run(words: &[&str]) -> Run {
         match parse(words.iter().map(OsString::from).collect()) {
-            Ok(Action::Run(run)) => run,
+            Ok(Action::Run(run)) => *run,
             other => panic!("{words:?}: {other:?}"),
         }
     }

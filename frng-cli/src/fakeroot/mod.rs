@@ -31,7 +31,7 @@ const KEY: &str = "FAKEROOTKEY";
 /// What is to be done after all.
 pub enum Next {
     /// Fool the command.
-    Run(Run),
+    Run(Box<Run>),
     /// Nothing more; this is the exit status.
     Done(c_int),
 }
@@ -71,7 +71,7 @@ pub fn start(words: Vec<OsString>) -> Result<Next, String> {
                 "cannot run in another fakeroot: {KEY} is set to {}; unset it if there is none",
                 key.to_string_lossy()
             )),
-            None => Ok(Next::Run(run(fakeroot))),
+            None => Ok(Next::Run(Box::new(run(fakeroot)))),
         },
     }
 }

@@ -172,6 +172,25 @@ mod tests {
     }
 
     #[test]
+    fn any_packet_is_one_message_or_none() {
+        let mut seed = 1_u64;
+        let mut random = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize
+        };
+        let kinds = [RESERVE, ATTACH, GRANTED, REFUSED, ATTACHED, FAILED, TOLD, VERSION, 0, 1, 2, 3, 255];
+        for _ in 0..100_000 {
+            let packet: Vec<u8> = (0..random() % 8).map(|_| kinds[random() % kinds.len()]).collect();
+            if let Some(request) = Request::decode(&packet) {
+                assert_eq!(request.encode(), packet);
+            }
+            if let Some(reply) = Reply::decode(&packet) {
+                assert_eq!(Reply::decode(&reply.encode()), Some(reply));
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_message_is_refused() {
         let other_word_size = [RESERVE, VERSION ^ 1];
         let longer = [RESERVE, VERSION, 0];

@@ -1,15 +1,17 @@
 //! The threads of the daemon that talk to invocations.
 //!
-//! One thread accepts connections and takes signals; each connection then has a thread of its own for its two
-//! questions, so that nobody, however slow, makes another one wait.
+//! One thread accepts connections and takes signals. A connection that has said something gets a thread of its own for its two
+//! questions, so that nobody, however slow, makes another one wait. Those that say nothing cost a descriptor each, and there are only so
+//! many of them: the oldest are hung up on.
 
+use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -29,6 +31,13 @@ const STACK: usize = 128 * 1024;
 /// Between two attempts to do what a limit keeps us from.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How many connections may be silent at a time, and how long. An invocation says at once what it wants.
+const SILENT: usize = 128;
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// How long an invocation may take between its two questions.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How often the thread of a connection is tried to be started.
 const ATTEMPTS: u32 = 10;
 
@@ -47,7 +56,7 @@ pub fn start(
     let signals = SignalFd::with_flags(&expected_signals(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     converse(&Arc::new(first), Some(reservation), sessions, last_cap)?;
     let sessions = sessions.clone();
-    let server = Server { sessions, listener, signals, last_cap };
+    let server = Server { sessions, listener, signals, last_cap, silent: VecDeque::new() };
     thread::Builder::new().name("server".into()).spawn(move || server.serve())?;
     Ok(())
 }
@@ -57,22 +66,30 @@ struct Server {
     listener: Option<Listener>,
     signals: SignalFd,
     last_cap: u32,
+    /// Connections that have not said anything yet, and since when; the oldest first.
+    silent: VecDeque<(Channel, Instant)>,
 }
 
 impl Server {
-    fn serve(self) {
+    fn serve(mut self) {
         loop {
             let mut events = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
             events.extend(self.listener.as_ref().map(|listener| PollFd::new(listener.as_fd(), PollFlags::POLLIN)));
-            match poll(&mut events, PollTimeout::NONE) {
+            events.extend(self.silent.iter().map(|(channel, _)| PollFd::new(channel.as_fd(), PollFlags::POLLIN)));
+            let patience = self.silent.front().map(|(_, since)| SILENCE.saturating_sub(since.elapsed()));
+            let patience = patience.map_or(PollTimeout::NONE, |time| time.try_into().unwrap_or(PollTimeout::MAX));
+            match poll(&mut events, patience) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => return self.complain("cannot wait for connections", error.into()),
             }
-            let ready = |index: usize| events.get(index).is_some_and(|event| event.any() == Some(true));
-            let (signal, connection) = (ready(0), ready(1));
+            let mut ready = events.iter().map(|event| event.any() == Some(true));
+            let signal = ready.next() == Some(true);
+            let connection = self.listener.is_some() && ready.next() == Some(true);
+            let speaking: Vec<bool> = ready.collect();
             if signal {
                 self.take_signals();
             }
+            self.listen_to(&speaking);
             if connection {
                 self.accept();
             }
@@ -89,18 +106,38 @@ impl Server {
         }
     }
 
-    fn accept(&self) {
-        let Some(listener) = &self.listener else {
-            return;
-        };
-        let channel = match listener.accept() {
-            Ok(channel) => Arc::new(channel),
-            Err(error) => {
+    fn accept(&mut self) {
+        match self.listener.as_ref().map(Listener::accept) {
+            Some(Ok(channel)) => self.silent.push_back((channel, Instant::now())),
+            // Most likely out of descriptors.
+            Some(Err(error)) => {
                 self.complain("cannot accept a connection", error);
-                // Most likely out of descriptors; those in use will be freed, and it waits for us.
-                return thread::sleep(PAUSE);
+                if self.silent.pop_front().is_none() {
+                    // Those in use will be freed, and it waits for us.
+                    thread::sleep(PAUSE);
+                }
             }
-        };
+            None => {}
+        }
+        if self.silent.len() > SILENT {
+            self.silent.pop_front();
+        }
+    }
+
+    /// Gives a thread to each silent connection that is not any more, and hangs up on those that were silent for too long.
+    fn listen_to(&mut self, speaking: &[bool]) {
+        let mut silent = VecDeque::with_capacity(self.silent.len());
+        for (index, (channel, since)) in std::mem::take(&mut self.silent).into_iter().enumerate() {
+            if speaking.get(index) == Some(&true) {
+                self.talk(Arc::new(channel));
+            } else if since.elapsed() < SILENCE {
+                silent.push_back((channel, since));
+            }
+        }
+        self.silent = silent;
+    }
+
+    fn talk(&self, channel: Arc<Channel>) {
         for attempt in 1.. {
             match converse(&channel, None, &self.sessions, self.last_cap) {
                 Ok(()) => return,
@@ -182,17 +219,28 @@ impl Conversation {
                     protected_hardlinks: protected_hardlinks(),
                     proc_device: proc_device(),
                 };
-                self.attach(reservation, peer.pid(), engine, settings)
+                let process = match self.channel.peer_process() {
+                    Ok(process) => Some(process),
+                    Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Err(error),
+                    Err(_) => None,
+                };
+                self.attach(reservation, (peer.pid(), process), engine, settings)
             }
             Some(other) => Err(unexpected(&other)),
             None => Ok(()),
         }
     }
 
-    fn attach(&self, reservation: Reservation, pid: i32, engine: Engine, settings: Settings) -> io::Result<()> {
+    fn attach(
+        &self,
+        reservation: Reservation,
+        (pid, process): (i32, Option<OwnedFd>),
+        engine: Engine,
+        settings: Settings,
+    ) -> io::Result<()> {
         let (reply, answer) = channel();
         reservation.attaching();
-        self.sessions.tracer().order(Order::Attach(Attach { pid, engine, settings, reply }));
+        self.sessions.tracer().order(Order::Attach(Attach { pid, process, engine, settings, reply }));
         match answer.recv() {
             Ok(Ok(attached)) => {
                 // Before the reply: once it has it, the tracee may end at any time, and may be the last one.
@@ -206,7 +254,7 @@ impl Conversation {
     }
 
     fn request(&self) -> io::Result<Option<Request>> {
-        let Some(packet) = self.channel.receive()? else {
+        let Some(packet) = self.channel.receive_within(PATIENCE)? else {
             return Ok(None);
         };
         match Request::decode(&packet) {
@@ -275,6 +323,8 @@ mod tests {
     use std::fs::File;
     use std::sync::mpsc::Receiver;
 
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
     use super::super::sessions::Tracer;
 
     const NAME: &str = "sock";
@@ -340,7 +390,12 @@ mod tests {
     #[test]
     fn idle_and_malformed_clients_make_nobody_wait() {
         let fixture = Fixture::new();
-        let _idle: Vec<Channel> = (0..20).map(|_| fixture.connect()).collect();
+        // Each has two descriptors in this process, which is both sides.
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+        let idle: Vec<Channel> = (0..1000).map(|_| fixture.connect()).collect();
+        // Too many: the oldest have been hung up on.
+        assert_eq!(idle[0].receive().unwrap(), None);
         let malformed = fixture.connect();
         malformed.send(&[0xff; 100]).unwrap();
         assert!(matches!(hear(&malformed), Some(Reply::Failed(_))));

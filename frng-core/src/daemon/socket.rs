@@ -71,6 +71,33 @@ impl Channel {
         Ok(one.peer()?.uid())
     }
 
+    /// The process of [`Channel::peer`], as pidfd: its number may be another one's by the time it is used.
+    ///
+    /// # Errors
+    /// Among others `ESRCH` if it has ended.
+    pub fn peer_process(&self) -> io::Result<OwnedFd> {
+        /// `include/uapi/asm-generic/socket.h`, which all CPUs that frng knows use; Linux 6.5.
+        const SO_PEERPIDFD: libc::c_int = 77;
+        let (mut fd, mut len) = (-1, size_of::<libc::c_int>() as libc::socklen_t);
+        // SAFETY: `fd` and `len` are live, and `len` is the size of `fd`.
+        let result = unsafe {
+            libc::getsockopt(self.0.as_raw_fd(), libc::SOL_SOCKET, SO_PEERPIDFD, (&raw mut fd).cast(), &raw mut len)
+        };
+        if result == -1 {
+            let error = io::Error::last_os_error();
+            if error.raw_os_error() != Some(libc::ENOPROTOOPT) {
+                return Err(error);
+            }
+            // SAFETY: takes no memory.
+            fd = unsafe { libc::syscall(libc::SYS_pidfd_open, self.peer()?.pid(), 0) } as libc::c_int;
+            if fd == -1 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        // SAFETY: a new descriptor that nobody else owns.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    }
+
     /// Sends a packet. Never waits: who leaves so many packets unread is no partner for a conversation.
     pub fn send(&self, packet: &[u8]) -> io::Result<()> {
         send(self.0.as_raw_fd(), packet, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT)?;

@@ -423,4 +423,41 @@ mod tests {
         eprintln!("written in {written:?}, read in {:?}", start.elapsed() - written);
         assert!(start.elapsed().as_millis() < 500);
     }
+
+    #[test]
+    fn any_change_of_a_text_is_refused_with_its_place_or_understood_and_written_again() {
+        let good = text(&example()).into_bytes();
+        let mut seed = 7_u64;
+        let mut random = |limit: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize % limit
+        };
+        let (mut refused, mut understood) = (0, 0);
+        for _ in 0..3000 {
+            let mut bytes = good.clone();
+            for _ in 0..1 + random(3) {
+                let at = random(bytes.len());
+                match random(4) {
+                    0 => bytes[at] = random(256) as u8,
+                    1 => bytes[at] = b"0:,()\"\\{}"[random(9)],
+                    2 if bytes.len() > 1 => drop(bytes.remove(at)),
+                    _ => bytes.truncate(at.max(1)),
+                }
+            }
+            match parse(&bytes) {
+                Ok(records) => {
+                    understood += 1;
+                    assert_eq!(parse(text(&records).as_bytes()).unwrap(), records);
+                }
+                Err(broken) => {
+                    refused += 1;
+                    assert!(
+                        broken.line >= 1 && broken.column >= 1 && broken.to_string().lines().count() == 1,
+                        "{broken}"
+                    );
+                }
+            }
+        }
+        assert!(refused > 1000 && understood > 100, "{refused} {understood}");
+    }
 }

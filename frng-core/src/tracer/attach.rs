@@ -1,6 +1,7 @@
 //! Taking on the process of an invocation.
 
 use std::cell::Cell;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 
 use super::foundlings;
@@ -23,12 +24,7 @@ impl Tracer {
         }
         let watched = attach.pid == last_process::FIRST || self.callers.told_at_end();
         let watch = if watched { Watch::End } else { Watch::Nothing };
-        let result = ptrace::seize(attach.pid, watch).map_err(|error| {
-            format!(
-                "cannot trace process {}: {error}; see ptrace(2) and /proc/sys/kernel/yama/ptrace_scope",
-                attach.pid
-            )
-        });
+        let result = seize(&attach, watch);
         let result = result.map(|()| {
             self.callers.attached(attach.pid);
             let start = Start {
@@ -99,6 +95,33 @@ impl Tracer {
         // The caller may have died meanwhile; its end is told by the next wait.
         let _ = attach.reply.send(result);
     }
+}
+
+/// Traces the process that has asked for it, and no other that has got its number since.
+fn seize(attach: &Attach, watch: Watch) -> Result<(), String> {
+    let ended = || format!("cannot trace process {}: it has ended", attach.pid);
+    let is_gone = || attach.process.as_ref().is_some_and(is_gone);
+    if is_gone() {
+        return Err(ended());
+    }
+    ptrace::seize(attach.pid, watch).map_err(|error| {
+        let pid = attach.pid;
+        format!("cannot trace process {pid}: {error}; see ptrace(2) and /proc/sys/kernel/yama/ptrace_scope")
+    })?;
+    // If it is there, as a zombie at least, it is the one: its number is its own until it is reaped, which from now on is ours to do.
+    if is_gone() {
+        ptrace::let_go(attach.pid);
+        return Err(ended());
+    }
+    Ok(())
+}
+
+/// Whether a process has ended and been reaped.
+fn is_gone(process: &OwnedFd) -> bool {
+    let nothing = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: a plain system call; signal 0 is none, and comes with nothing.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), 0, nothing, 0) };
+    result == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
 }
 
 /// umask(2) of a process; the usual one if it cannot be told.

@@ -42,6 +42,7 @@ mod tracked;
 mod trampoline;
 mod wait;
 
+use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender};
 
 pub use callers::Callers;
@@ -87,6 +88,8 @@ pub enum Order {
 pub struct Attach {
     /// The process; it has one thread.
     pub pid: i32,
+    /// The same as pidfd, unless a sandbox forbids those.
+    pub process: Option<OwnedFd>,
     /// How to trace it and its descendants.
     pub engine: Engine,
     /// Its settings.

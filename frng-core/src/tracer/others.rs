@@ -12,11 +12,14 @@ use crate::policy::{Others, Sender};
 /// How many processes that have ended are remembered, and how many senders of one process.
 const REMEMBERED: usize = 1024;
 
+/// Ids and capabilities, and supplementary groups.
+type Credentials = (Creds, Rc<[u32]>);
+
 /// What is remembered of processes besides what their threads are.
 #[derive(Default)]
 pub struct Remembered {
     /// Processes that have ended and were not root: credentials and supplementary groups.
-    ended: RefCell<HashMap<i32, (Creds, Rc<[u32]>)>>,
+    ended: RefCell<HashMap<i32, Credentials>>,
     /// What processes were when they began to listen.
     listeners: RefCell<HashMap<i32, Creds>>,
     /// Whom messages claim to be from that are not received yet, by the process that has sent them.
@@ -127,7 +130,7 @@ impl Others for Thread {
         let plain = Sender { pid: self.tgid, uid: creds.uid.real, gid: creds.gid.real };
         let mut senders = self.world.remembered.senders.borrow_mut();
         // One that is as the kernel will tell it has to keep its turn if others wait.
-        if sender == plain && !senders.get(&self.tgid).is_some_and(|waiting| !waiting.is_empty()) {
+        if sender == plain && senders.get(&self.tgid).is_none_or(|waiting| waiting.is_empty()) {
             return false;
         }
         let waiting = senders.entry(self.tgid).or_default();

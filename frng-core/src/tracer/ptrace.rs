@@ -164,6 +164,17 @@ pub fn interrupt(tid: i32) {
     let _ = request(libc::PTRACE_INTERRUPT, tid, 0, 0);
 }
 
+/// Traces a process no longer that has just been seized by mistake.
+pub fn let_go(tid: i32) {
+    interrupt(tid);
+    let mut status = 0;
+    // SAFETY: `status` is live. A tracee of ours stops at once, or ends.
+    unsafe { libc::waitpid(tid, &raw mut status, libc::__WALL) };
+    // A signal that it was about to receive instead of our stop is delivered.
+    let signal = if libc::WIFSTOPPED(status) && status >> 16 == 0 { libc::WSTOPSIG(status) } else { 0 };
+    let _ = request(libc::PTRACE_DETACH, tid, 0, signal as usize);
+}
+
 /// `PTRACE_GETEVENTMSG`: the new thread of a fork event, the former id at an exec event.
 pub fn event_message(tid: i32) -> Result<u64, Gone> {
     let mut message: libc::c_ulong = 0;

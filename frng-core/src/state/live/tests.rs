@@ -297,3 +297,57 @@ fn a_state_that_cannot_be_saved_keeps_its_live_table() {
     fs::rename(session.directory.path().join("away"), session.state()).unwrap();
     assert_eq!(session.recover(), lies(1));
 }
+
+/// A little generator (xorshift), the same numbers each time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+#[test]
+fn whatever_happens_to_the_file_no_owner_is_told_that_never_was() {
+    for seed in 1..=30 {
+        let session = Session::killed(|table| {
+            for ino in 1..=300 {
+                table.put(&inode(ino), lie(6)).unwrap();
+                if ino % 10 == 0 {
+                    set_xattr(table, ino, b"value");
+                }
+            }
+        });
+        let mut random = Random(seed * 0x9e37_79b9);
+        let file = session.open();
+        let (mut data, mut at) = (Vec::new(), 0);
+        while let Some((begin, end)) = super::recover::next_data(&file, at, usize::MAX >> 1).unwrap() {
+            data.extend((begin..end).step_by(4));
+            at = end;
+        }
+        for _ in 0..1 + random.below(300) {
+            let place = data[random.below(data.len() as u64) as usize] as u64;
+            let rubbish = [0, u64::MAX, random.below(u64::MAX), random.below(1000)][random.below(4) as usize];
+            file.write_all_at(&rubbish.to_ne_bytes()[..4], place).unwrap();
+        }
+        if random.below(4) == 0 {
+            file.set_len(data[random.below(data.len() as u64) as usize] as u64).unwrap();
+        }
+        drop(file);
+        // An error is one line, and then all is as it was.
+        if let Err(why) = session.recover() {
+            assert_eq!(why.lines().count(), 1, "seed {seed}: {why}");
+        }
+        let mut state = StateFile::open(&session.state()).unwrap();
+        let records = state.load().unwrap_or_else(|why| panic!("seed {seed}: {why}"));
+        for record in &records {
+            assert!([5, 6].contains(&record.lie.uid) && record.lie.gid == 7, "seed {seed}: {record:?}");
+            assert!(record.xattrs.values().all(|value| value == b"value"), "seed {seed}: {record:?}");
+        }
+        // Saved, and whole.
+        state.save(&records).unwrap();
+    }
+}
