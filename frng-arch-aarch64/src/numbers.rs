@@ -245,7 +245,12 @@ mod tests {
         for (number, sys) in TABLE {
             assert_eq!(TABLE.iter().filter(|(other, _)| other == number).count(), 1, "{number}");
             if let Some(known) = Sysno::new(*number as usize) {
-                let name = if known == Sysno::fstatat { "newfstatat" } else { known.name() };
+                let name = match known {
+                    Sysno::fstatat => "newfstatat",
+                    // The crate has the name of other CPUs, whose arguments have another order.
+                    Sysno::sync_file_range2 => "sync_file_range",
+                    _ => known.name(),
+                };
                 assert_eq!(name, sys.row().name);
             }
         }
