@@ -24,7 +24,6 @@ cases![
     signals_to_a_mixed_group,
     signals_to_a_group_of_others,
     signals_to_all_are_allowed,
-    a_signal_tells_its_sender,
     the_end_of_a_child_tells_its_user,
     a_user_signals_its_threads_and_itself,
     zombies_are_signalled,
@@ -284,30 +283,6 @@ fn note_senders() {
 fn tell_sender(label: &str, pid: i32) {
     let is_from = PID.load(Ordering::SeqCst) == pid;
     println!("{label}: code {} from {} {is_from}", CODE.load(Ordering::SeqCst), UID.load(Ordering::SeqCst));
-}
-
-fn a_signal_tells_its_sender() {
-    note_senders();
-    let own = std::process::id() as i32;
-    must!(kill(own, SIGUSR1));
-    tell_sender("itself", own);
-    in_child(|| {
-        must!(setresuid(11, 12, 0));
-        let own = std::process::id() as i32;
-        must!(tkill(own, SIGUSR1));
-        tell_sender("user", own);
-    });
-    let mut ends = [0i32; 2];
-    must!(pipe2(&mut ends, 0));
-    let mut child = 0;
-    in_child(|| {
-        must!(setresuid(11, 0, 12));
-        must!(kill(own, SIGUSR1));
-        must!(write(ends[1], &(std::process::id() as i32), 4));
-    });
-    must!(read(ends[0], &mut child, 4));
-    // Its end has come since.
-    tell_sender("child", child);
 }
 
 fn the_end_of_a_child_tells_its_user() {
