@@ -24,6 +24,7 @@ cases![
     signals_to_a_mixed_group,
     signals_to_a_group_of_others,
     signals_to_all_are_allowed,
+    a_signal_tells_its_sender,
     the_end_of_a_child_tells_its_user,
     a_user_signals_its_threads_and_itself,
     zombies_are_signalled,
@@ -283,6 +284,20 @@ fn note_senders() {
 fn tell_sender(label: &str, pid: i32) {
     let is_from = PID.load(Ordering::SeqCst) == pid;
     println!("{label}: code {} from {} {is_from}", CODE.load(Ordering::SeqCst), UID.load(Ordering::SeqCst));
+}
+
+fn a_signal_tells_its_sender() {
+    note_senders();
+    let own = std::process::id() as i32;
+    must!(kill(own, SIGUSR1));
+    tell_sender("itself", own);
+    in_child(|| {
+        must!(setresuid(11, 12, 0));
+        let own = std::process::id() as i32;
+        must!(tkill(own, SIGUSR1));
+        tell_sender("user", own);
+    });
+    // Not by a child: its SIGCHLD, which is noted too, comes later under frng now and then.
 }
 
 fn the_end_of_a_child_tells_its_user() {
