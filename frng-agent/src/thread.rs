@@ -110,6 +110,10 @@ impl Tracee for Thread<'_> {
 
     fn set_schedule(&self, _tid: i32, _schedule: Schedule) {}
 
+    fn realtime_utilization(&self) -> u32 {
+        0
+    }
+
     async fn syscall(&self, sys: Sys, args: [u64; 6]) -> Result<u64, Errno> {
         self.issue(sys, args)
     }

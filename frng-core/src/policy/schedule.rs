@@ -256,7 +256,7 @@ pub async fn sched_getattr<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let value = tracee.run(call).await?;
     let to = call.addr(Arg::Out);
     let mut attr = Attr::read_len(tracee, to, call.int(Arg::Length))?;
-    attr.overlay(&schedule);
+    attr.overlay(&schedule, tracee.realtime_utilization());
     attr.write(tracee, to)?;
     Ok(Answer::Value(value))
 }

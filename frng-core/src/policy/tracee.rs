@@ -169,6 +169,10 @@ pub trait Tracee {
     /// Changes what is pretended of the scheduling of a thread for which [`Tracee::schedule`] has an answer.
     fn set_schedule(&self, tid: i32, schedule: Schedule);
 
+    /// The least utilization that the kernel takes for granted of realtime threads: `kernel.sched_util_clamp_min_rt_default`
+    /// of proc_sys_kernel(5), 0 to 1024; 0 if it knows of none, or if the engine pretends no scheduling.
+    fn realtime_utilization(&self) -> u32;
+
     /// Issues a call in the tracee's name. The first one of a handler takes the place of the program's own
     /// call (so it may block and be interrupted like it); the others must not block.
     ///

@@ -37,6 +37,10 @@ impl Tracer {
                 }
                 self.enter(tid, &info, number, args)
             }
+            (Phase::Reissued, Position::Entry { .. }) => {
+                tracked.phase = Phase::InPlace;
+                self.resume(tid, 0)
+            }
             (Phase::InPlace, Position::Exit { result }) => {
                 if tracked.flight.as_mut().is_none_or(Flight::at_exit) {
                     tracked.thread.set_reply(Errno::from_raw(tracked.thread.abi.get().abi().result(result)));
@@ -228,6 +232,7 @@ impl Tracer {
         match flight.advance(&tracked.thread)? {
             Next::InPlace | Next::Cancelled => tracked.phase = Phase::InPlace,
             Next::Injected => tracked.phase = Phase::Injected,
+            Next::Reissued => tracked.phase = Phase::Reissued,
             next @ (Next::Finished(_) | Next::FinishedAgain(_)) => {
                 let flight = tracked.flight.take();
                 let at_exit = flight.as_ref().is_some_and(Flight::is_at_exit);

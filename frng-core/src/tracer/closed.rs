@@ -30,7 +30,7 @@ impl Tracer {
         let thread = std::rc::Rc::clone(&tracked.thread);
         let call = Call { sys: Sys::Prctl, args };
         let origin = Origin { call, abi, number, pc: info.pc, sp: info.sp };
-        tracked.flight = Some(Flight::of_call(
+        tracked.flight = Some(Flight::without_trampoline(
             origin,
             Box::pin(async move {
                 // If it fails the memory stays closed, which is noticed.

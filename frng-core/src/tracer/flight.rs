@@ -61,6 +61,8 @@ pub enum Next {
     Cancelled,
     /// A call runs in the trampoline.
     Injected,
+    /// A call is issued by the instruction that issued the program's own.
+    Reissued,
     /// The handler has ended.
     Finished(Outcome),
     /// The handler has ended; the program's own call will be issued again and is to be let through. Until then all
@@ -86,6 +88,13 @@ pub struct Flight {
     start: Option<Registers>,
     blocked: Option<u64>,
     postponed: Option<Postponed>,
+    has_trampoline: bool,
+}
+
+/// What a thread or process has to forget that was made by a call in place of the program's own.
+pub struct Birth {
+    origin: Origin,
+    blocked: Option<u64>,
 }
 
 impl Flight {
@@ -99,13 +108,33 @@ impl Flight {
             start: None,
             blocked: None,
             postponed: None,
+            has_trampoline: true,
         }
+    }
+
+    /// The same in a program that has no trampoline yet. It may issue one call.
+    pub fn without_trampoline(origin: Origin, future: Pin<Box<dyn Future<Output = Outcome>>>) -> Flight {
+        Flight { has_trampoline: false, ..Flight::of_call(origin, future) }
     }
 
     /// Something to do for a thread stopped outside of any call, or in one by this convention that was interrupted. Its
     /// [`Answer`] does not matter.
     pub fn outside(abi: &'static AbiTable, future: Pin<Box<dyn Future<Output = Outcome>>>) -> Flight {
-        Flight { future, origin: None, abi, at: At::Outside, start: None, blocked: None, postponed: None }
+        Flight {
+            future,
+            origin: None,
+            abi,
+            at: At::Outside,
+            start: None,
+            blocked: None,
+            postponed: None,
+            has_trampoline: true,
+        }
+    }
+
+    /// What a thread or process that is made now will have to forget.
+    pub fn birth(&self) -> Option<Birth> {
+        self.origin.map(|origin| Birth { origin, blocked: self.blocked })
     }
 
     /// The call in place has returned; its result is what the handler waits for unless it was cancelled.
@@ -135,6 +164,10 @@ impl Flight {
     pub fn advance(&mut self, thread: &Thread) -> Result<Next, Gone> {
         match self.postponed.take() {
             Some(Postponed::Outcome(outcome)) => return self.finish(thread, outcome),
+            Some(Postponed::Request(request)) if !self.has_trampoline => {
+                self.reissue(thread, request)?;
+                return Ok(Next::Reissued);
+            }
             Some(Postponed::Request(request)) => {
                 self.inject(thread, request)?;
                 return Ok(Next::Injected);
@@ -203,6 +236,14 @@ impl Flight {
         let mut registers = self.start(thread)?;
         let abi = request.abi.abi();
         abi.replace_call(&mut registers, request.number, request.args);
+        ptrace::set_registers(thread.tid, abi, &registers)
+    }
+
+    /// Another call by the instruction that issued the program's own, which has come to nothing.
+    fn reissue(&mut self, thread: &Thread, request: Request) -> Result<(), Gone> {
+        let mut registers = self.start(thread)?;
+        let abi = request.abi.abi();
+        abi.rewind_call(&mut registers, request.number, request.args);
         ptrace::set_registers(thread.tid, abi, &registers)
     }
 
@@ -297,15 +338,21 @@ fn is_overwritten(thread: &Thread, abi: &dyn Abi) -> bool {
     have != 0 && code[..have] != expected[..have]
 }
 
-/// A new thread that stands behind its maker's call: it finds the arguments that the program gave to that call in its
-/// registers, not those of the call that took its place.
-pub fn show_own_arguments(thread: &Thread, origin: &Origin) -> Result<(), Gone> {
-    let abi = thread.abi.get().abi();
-    let mut registers = ptrace::registers(thread.tid)?;
-    let pc = abi.pc(&registers);
-    abi.prepare_call(&mut registers, pc, origin.number as u32, origin.call.args);
-    abi.set_result(&mut registers, 0);
-    ptrace::set_registers(thread.tid, abi, &registers)
+impl Birth {
+    /// Puts a new thread, which stands behind the call that has made it, behind the program's own call, with the arguments
+    /// and the blocked signals that the program gave.
+    pub fn settle(&self, thread: &Thread) -> Result<(), Gone> {
+        let abi = thread.abi.get().abi();
+        let Origin { number, call, pc, .. } = self.origin;
+        let mut registers = ptrace::registers(thread.tid)?;
+        abi.prepare_call(&mut registers, pc, number as u32, call.args);
+        abi.set_result(&mut registers, 0);
+        ptrace::set_registers(thread.tid, abi, &registers)?;
+        match self.blocked {
+            Some(mask) => ptrace::set_signal_mask(thread.tid, mask),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The kernel's internal restart codes (`include/linux/errno.h`).

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::flight::{self, Origin};
+use super::flight::{Birth, Flight};
 use super::lookup;
 use super::ptrace::{self, Gone};
 use super::run::Tracer;
@@ -41,27 +41,27 @@ impl Tracer {
         if !self.tracked.contains_key(&child) && ptrace::exists(child) {
             let tracked = self.tracked(tid)?;
             let maker = Maker::of(tracked);
-            let changed_call = tracked.flight.as_ref().and_then(|flight| flight.origin);
+            let birth = tracked.flight.as_ref().and_then(Flight::birth);
             let same_process = ptrace::same_process(maker.thread.tgid, child);
             let space = Rc::clone(&maker.thread.space.borrow());
             // If the kernel cannot tell it is taken to be shared.
             let copied =
                 space.has_agent() && !same_process && ptrace::same_memory(maker.thread.tid, child) == Some(false);
             let space = if copied { Rc::new(space.copy()) } else { space };
-            self.see_fork(tid, child, event, changed_call.is_some());
-            self.take_on(child, &maker, same_process, space, changed_call);
+            self.see_fork(tid, child, event, birth.is_some());
+            self.take_on(child, &maker, same_process, space, birth);
         }
         self.go_on(tid)
     }
 
-    /// Tracks a new thread that `maker` has made, with this memory, by a call whose arguments were changed if it is given.
+    /// Tracks a new thread that `maker` has made, with this memory, by a call in place of its own if `birth` is given.
     pub(super) fn take_on(
         &mut self,
         child: i32,
         maker: &Maker,
         same_process: bool,
         space: Rc<Space>,
-        changed_call: Option<Origin>,
+        birth: Option<Birth>,
     ) {
         let Maker { thread, every_open, ready, watched } = maker;
         let mut start = thread.inheritance(same_process);
@@ -78,7 +78,7 @@ impl Tracer {
             if renew {
                 told::tell(&tracked.thread);
             }
-            tracked.born_of = changed_call;
+            tracked.birth = birth;
             tracked.watched = *watched && same_process;
             tracked.options_unset = *watched && !same_process || has_options;
         }
@@ -95,9 +95,6 @@ impl Tracer {
             ptrace::set_options(tid, self.options_of(tid))?;
         }
         let tracked = self.tracked(tid)?;
-        if let Some(origin) = tracked.born_of.take() {
-            flight::show_own_arguments(&tracked.thread, &origin)?;
-        }
-        Ok(())
+        tracked.birth.take().map_or(Ok(()), |birth| birth.settle(&tracked.thread))
     }
 }

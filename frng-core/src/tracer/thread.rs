@@ -453,6 +453,11 @@ impl Tracee for Thread {
         self.look_at(tid, |other| other.schedule.set(schedule));
     }
 
+    fn realtime_utilization(&self) -> u32 {
+        let told = std::fs::read_to_string("/proc/sys/kernel/sched_util_clamp_min_rt_default");
+        told.ok().and_then(|told| told.trim().parse().ok()).unwrap_or(0)
+    }
+
     async fn syscall(&self, sys: Sys, args: [u64; 6]) -> Result<u64, Errno> {
         let abi = self.abi.get();
         let number = abi.number(sys).ok_or(Errno::ENOSYS)?;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::exec::Bootstrap;
-use super::flight::{Flight, Origin};
+use super::flight::{Birth, Flight, Origin};
 use super::leaving::Leaving;
 use super::thread::{Start, Thread, World};
 
@@ -13,6 +13,8 @@ pub(super) enum Phase {
     Running,
     /// A call of its handler in place of its own.
     InPlace,
+    /// To the entry of a call of its handler, issued by the instruction of its own.
+    Reissued,
     /// A call of its handler through the trampoline.
     Injected,
     /// The code that maps the trampoline into a new program.
@@ -34,8 +36,8 @@ pub(super) struct Tracked {
     pub(super) let_through: Option<(Origin, u64)>,
     /// Its memory is closed until its first call; its stack begins here.
     pub(super) closed: Option<u64>,
-    /// The call that has made it, if its maker issued it with other arguments than the program's; up to its first stop.
-    pub(super) born_of: Option<Origin>,
+    /// What it has to forget at its first stop.
+    pub(super) birth: Option<Birth>,
     /// Its end is watched: it stops before that.
     pub(super) watched: bool,
     /// What it has inherited of that, or has, is not so, and is to be changed at its next stop.

@@ -273,6 +273,10 @@ impl Tracee for Fooled {
         (tid == 0 || tid == unsafe { libc::gettid() }).then(|| self.schedule.get())
     }
 
+    fn realtime_utilization(&self) -> u32 {
+        0
+    }
+
     fn set_schedule(&self, _: i32, schedule: Schedule) {
         self.schedule.set(schedule);
     }

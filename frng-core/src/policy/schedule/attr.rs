@@ -110,8 +110,9 @@ impl Attr {
         is_fair(self.policy).then(|| self.nice.clamp(super::NICE_MIN, super::NICE_MAX))
     }
 
-    /// Has it tell what is pretended (`kernel/sched/syscalls.c: get_params`).
-    pub fn overlay(&mut self, schedule: &Schedule) {
+    /// Has it tell what is pretended (`kernel/sched/syscalls.c: get_params`). Realtime threads are given at least this
+    /// utilization unless the program has set it (`__setscheduler_uclamp`).
+    pub fn overlay(&mut self, schedule: &Schedule, realtime_utilization: u32) {
         if let Some(class) = schedule.class {
             self.policy = class.policy;
             self.flags = class.deadline.flags | if schedule.reset_on_fork { RESET_ON_FORK } else { 0 };
@@ -121,6 +122,9 @@ impl Attr {
                 self.runtime = class.deadline.runtime;
                 self.deadline = class.deadline.deadline;
                 self.period = class.deadline.period;
+            }
+            if is_realtime(class.policy) && self.clamp_min == 0 {
+                self.clamp_min = realtime_utilization;
             }
         }
         if !is_realtime(self.policy) && !is_deadline(self.policy) {

@@ -8,6 +8,7 @@
 mod copies;
 pub mod emulators;
 mod mounts;
+mod naming;
 mod open;
 mod program;
 mod show;

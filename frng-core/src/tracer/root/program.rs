@@ -10,13 +10,12 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
-use std::sync::OnceLock;
 
 use goblin::elf::program_header::PT_INTERP;
 use goblin::elf::{Elf, header};
 
 use super::copies::Copy;
-use super::open;
+use super::{naming, open};
 use super::walk::Found;
 use crate::call::{Sys, TraceeAddr};
 use crate::errno::Errno;
@@ -47,19 +46,6 @@ impl Program {
     pub(super) fn file(&self) -> Found {
         self.found.clone()
     }
-}
-
-/// Whether this kernel is Linux 6.14 or later.
-fn names_by_file() -> bool {
-    static IS: OnceLock<bool> = OnceLock::new();
-    *IS.get_or_init(|| {
-        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        let mut numbers = release.split(['.', '-']).map(|part| part.trim().parse::<u32>());
-        match (numbers.next(), numbers.next()) {
-            (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (6, 14),
-            _ => true,
-        }
-    })
 }
 
 /// What is behind the last slash.
@@ -162,8 +148,7 @@ impl Thread {
             (None, Some(copy)) => copy.name(),
             (None, None) => self.host_name(&found),
         };
-        // Of a descriptor alone it is the name of the file, since Linux 6.14 (`fs/exec.c: begin_new_exec`).
-        let place = if path.is_empty() && names_by_file() { open::place(&file)? } else { Vec::new() };
+        let place = if path.is_empty() && naming::is_by_file() { open::place(&file)? } else { Vec::new() };
         let comm = if place.is_empty() { base(called) } else { base(&place) };
         let is_named = base(&name) == comm;
         let program = Program {
