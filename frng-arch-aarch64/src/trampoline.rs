@@ -3,7 +3,7 @@
 //! Convention of `arch/arm64/kernel/syscall.c`: number in x8, arguments in x0 to x5, result in x0, nothing else clobbered.
 //! Neither piece of code touches the stack. All branches are direct, so that neither needs landing pads (BTI).
 
-use frng_core::arch::{BOOTSTRAP_MAX, DONE_NUMBER, TrampolineLayout};
+use frng_core::arch::{BOOTSTRAP_MAX, DONE_NUMBER, OWN_FDCWD, TrampolineLayout};
 use syscalls::aarch64::Sysno;
 
 /// Where the trampoline is mapped: a multiple of the largest page, 64 KiB, and within 39 bits, the smallest address space.
@@ -40,7 +40,6 @@ pub const GADGET: u64 = 20;
 /// The kernel sees a program counter behind the first instruction.
 pub const RETURN: u64 = 4;
 
-const AT_FDCWD: i16 = -100;
 const O_RDWR_CLOEXEC: u64 = 0o2 | 0o2000000;
 const PROT_READ_WRITE: u64 = 0x1 | 0x2;
 const PROT_READ_EXEC: u64 = 0x1 | 0x4;
@@ -50,7 +49,7 @@ const MAP_SHARED_FIXED_NOREPLACE: u64 = 0x01 | 0x10_0000;
 pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) -> usize {
     let mut code = Code { out, len: 0 };
     let path = code.adr(1);
-    code.emit(movn(0, !AT_FDCWD as u16));
+    code.mov(0, OWN_FDCWD);
     code.mov(2, O_RDWR_CLOEXEC);
     code.syscall(Sysno::openat);
     let open_failed = code.branch_if_failed();
@@ -111,11 +110,6 @@ const fn movz(register: u32, value: u16, part: u32) -> u32 {
 /// `movk x<register>, #value, lsl #(16 * part)`: the other bits stay.
 const fn movk(register: u32, value: u16, part: u32) -> u32 {
     0xf280_0000 | part << 21 | (value as u32) << 5 | register
-}
-
-/// `movn x<register>, #value`: all bits inverted.
-const fn movn(register: u32, value: u16) -> u32 {
-    0x9280_0000 | (value as u32) << 5 | register
 }
 
 /// An instruction whose distance to [`Code::land`] is not known yet, and where its field for the distance begins.

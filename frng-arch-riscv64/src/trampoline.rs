@@ -3,7 +3,7 @@
 //! Convention of `arch/riscv/kernel/traps.c`: number in a7, arguments in a0 to a5, result in a0, nothing else clobbered.
 //! Neither piece of code touches the stack; neither has compressed instructions.
 
-use frng_core::arch::{BOOTSTRAP_MAX, DONE_NUMBER, TrampolineLayout};
+use frng_core::arch::{BOOTSTRAP_MAX, DONE_NUMBER, OWN_FDCWD, TrampolineLayout};
 use syscalls::riscv64::Sysno;
 
 /// Where the trampoline is mapped: within 38 bits, the smallest address space (Sv39). There the kernel places executables below it
@@ -37,7 +37,6 @@ pub const CODE: &[u8] = &bytes::<5, 20>([
 /// The kernel sees a program counter behind the first instruction.
 pub const RETURN: u64 = 4;
 
-const AT_FDCWD: u64 = -100i64 as u64;
 const O_RDWR_CLOEXEC: u64 = 0o2 | 0o2000000;
 const PROT_READ_WRITE: u64 = 0x1 | 0x2;
 const PROT_READ_EXEC: u64 = 0x1 | 0x4;
@@ -47,7 +46,7 @@ const MAP_SHARED_FIXED_NOREPLACE: u64 = 0x01 | 0x10_0000;
 pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) -> usize {
     let mut code = Code { out, len: 0 };
     let path = code.address(A1);
-    code.li(A0, AT_FDCWD);
+    code.li(A0, OWN_FDCWD);
     code.li(A2, O_RDWR_CLOEXEC);
     code.syscall(Sysno::openat);
     let open_failed = code.branch_if_failed();

@@ -3,7 +3,7 @@
 //! Convention of `arch/x86/entry/entry_64.S`: number in rax, arguments in rdi, rsi, rdx, r10, r8, r9, result in rax,
 //! only rcx and r11 clobbered. Neither piece of code touches the stack.
 
-use frng_core::arch::{BOOTSTRAP_MAX, DONE_NUMBER, TrampolineLayout};
+use frng_core::arch::{BOOTSTRAP_MAX, DONE_NUMBER, OWN_FDCWD, TrampolineLayout};
 use syscalls::x86_64::Sysno;
 
 /// Where the trampoline is mapped: "frng" and a page offset. The kernel places executables below it
@@ -33,7 +33,6 @@ pub const GADGET: u64 = 16;
 /// The kernel sees a program counter behind the first instruction.
 pub const RETURN: u64 = 2;
 
-const AT_FDCWD: u32 = -100i32 as u32;
 const O_RDWR_CLOEXEC: u32 = 0o2 | 0o2000000;
 const PROT_READ_WRITE: u32 = 0x1 | 0x2;
 const PROT_READ_EXEC: u32 = 0x1 | 0x4;
@@ -43,7 +42,7 @@ const MAP_SHARED_FIXED_NOREPLACE: u32 = 0x01 | 0x10_0000;
 pub fn bootstrap_code(layout: &TrampolineLayout, out: &mut [u8; BOOTSTRAP_MAX]) -> usize {
     let mut code = Code { out, len: 0 };
     let path = code.lea_rsi();
-    code.mov_edi(AT_FDCWD);
+    code.mov_rdi(OWN_FDCWD);
     code.mov_edx(O_RDWR_CLOEXEC);
     code.syscall(Sysno::openat);
     let open_failed = code.js();
@@ -111,11 +110,6 @@ impl Code<'_> {
 
     fn mov_rdi(&mut self, value: u64) {
         self.emit(&[0x48, 0xbf]); // movabs $value,%rdi
-        self.emit(&value.to_le_bytes());
-    }
-
-    fn mov_edi(&mut self, value: u32) {
-        self.emit(&[0xbf]); // mov $value,%edi
         self.emit(&value.to_le_bytes());
     }
 

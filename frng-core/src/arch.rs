@@ -96,6 +96,10 @@ pub type StatBytes = [u8; 256];
 /// instruction does, to say that the first has run.
 pub const DONE_NUMBER: u32 = 0x0f72_6e67;
 
+/// `AT_FDCWD` as our own code gives it to openat(2) in a new program: the kernel takes the lower half of that argument. The
+/// filter lets such a call through. (32-bit programs have no upper half, so theirs is looked at as any other.)
+pub const OWN_FDCWD: u64 = 0x6672_6e67_ffff_ff9c;
+
 /// First argument of [`DONE_NUMBER`] by which a program asks whether it is fooled, and is told the process id of its daemon;
 /// otherwise there is no such call.
 pub const WHO_FOOLS: u64 = 0x3f72_6e01;

@@ -14,8 +14,8 @@ use std::io;
 
 use libc::sock_filter;
 
-use crate::arch::{Abi, DONE_NUMBER, Related};
-use crate::call::{Arg, Row, Scope, Stop, table};
+use crate::arch::{Abi, DONE_NUMBER, OWN_FDCWD, Related};
+use crate::call::{Arg, Row, Scope, Stop, Sys, table};
 
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const TRACE: u32 = libc::SECCOMP_RET_TRACE;
@@ -142,6 +142,7 @@ fn kernel_knows_others(abis: &[&dyn Abi]) -> bool {
 /// Appends the condition under which a call stops, if it has one. Returns where to go for the call.
 fn condition(program: &mut Backwards, row: &Row, scope: Scope, knows_others: bool, stop: Label, allow: Label) -> Label {
     let position = |kind: Arg| row.args.iter().position(|arg| *arg == kind);
+    let stop = if row.sys == Sys::Openat && scope != Scope::Plain { unless_own(program, stop, allow) } else { stop };
     let (kind, bits) = match row.stop {
         _ if scope == Scope::Paths && row.stops_in_paths() => return stop,
         Stop::Never | Stop::Syncing | Stop::Inside | Stop::Restricted | Stop::Tracing => return allow,
@@ -171,6 +172,12 @@ fn condition(program: &mut Backwards, row: &Row, scope: Scope, knows_others: boo
     }
     program.jump(libc::BPF_JSET, low, stop, next);
     program.load(low_half(argument(position)))
+}
+
+/// Appends what lets the openat(2) through that maps the trampoline, and has others stop. Returns its begin.
+fn unless_own(program: &mut Backwards, stop: Label, allow: Label) -> Label {
+    program.jump(libc::BPF_JEQ, (OWN_FDCWD >> 32) as u32, allow, stop);
+    program.load(high_half(argument(0)))
 }
 
 /// From single numbers to ranges: each begin, ascending from 0, with what happens up to the next begin.
@@ -461,7 +468,8 @@ mod tests {
                 // No related convention.
                 let executes = sys.row().stop == Stop::Executing;
                 let stops = (!executes || scope == Scope::Paths) && Call { sys, args: data.args }.stops(scope);
-                let exempt = data.ip == fake.trampoline + 2;
+                let own = sys == Sys::Openat && scope != Scope::Plain && data.args[0] >> 32 == OWN_FDCWD >> 32;
+                let exempt = own || data.ip == fake.trampoline + 2;
                 return if stops && !exempt { TRACE | *index as u32 } else { ALLOW };
             }
         }
@@ -472,6 +480,7 @@ mod tests {
     /// Argument words that meet and miss every condition of the table, one bit or value at a time.
     fn interesting_words() -> Vec<u64> {
         let mut words = vec![0, u64::MAX, 0xffff_ffff_0000_0000, !table::MAY_CREATE];
+        words.extend([OWN_FDCWD, OWN_FDCWD ^ 1 << 32, OWN_FDCWD ^ 1 << 63, OWN_FDCWD >> 32]);
         words.extend((0..64).map(|bit| 1 << bit));
         for row in table::ROWS {
             if let Stop::OneOf(_, values) = row.stop {

@@ -59,7 +59,8 @@ const INSTRUCTION_ALIGNMENT: u64 = 16;
 pub struct Bootstrap {
     /// The program's sites that are known, if it gets an agent.
     pub known: Option<Rc<Known>>,
-    memory: File,
+    /// Its memory: proc_pid_mem(5).
+    pub memory: File,
     abi: &'static dyn Abi,
     registers: Registers,
     begin: u64,

@@ -144,5 +144,10 @@ pub fn replace_site(thread: &Thread, pc: u64, number: u32) -> Option<bool> {
 pub fn tools(thread: &Thread) -> Option<Tools<'_>> {
     let space = thread.space.borrow();
     let (agent, inside) = (thread.world.trampoline.agent()?, thread.world.agents_abi(thread)?.inside()?);
-    (space.has_agent() && !space.put_back.get()).then(|| Tools { inside, agent, shared: Rc::strong_count(&space) > 1 })
+    (space.has_agent() && !space.put_back.get()).then(|| Tools {
+        inside,
+        agent,
+        shared: Rc::strong_count(&space) > 1,
+        memory: None,
+    })
 }

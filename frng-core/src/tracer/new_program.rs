@@ -6,7 +6,7 @@ use super::exec;
 use super::in_agent::tools;
 use super::ptrace::{self, Gone};
 use super::run::Tracer;
-use super::space::Space;
+use super::space::{Space, Tools};
 use super::told;
 use super::tracked::Phase;
 use crate::stats::Subject;
@@ -71,7 +71,7 @@ impl Tracer {
                     *thread.space.borrow_mut() = Rc::new(Space::new(stubs, Rc::clone(known)));
                     told::tell(thread);
                     if let Some(tools) = tools(thread) {
-                        thread.space.borrow().replace_early(tid, tools);
+                        thread.space.borrow().replace_early(tid, Tools { memory: Some(&bootstrap.memory), ..tools });
                     }
                 }
                 self.tell_exec(tid);

@@ -377,7 +377,9 @@ impl Tracer {
         let tracked = self.tracked(tid)?;
         match (&tracked.phase, tracked.thread.engine) {
             (Phase::Leaving(leaving), _) if !leaving.running => ptrace::step(tid, signal),
-            (Phase::InPlace | Phase::Reissued | Phase::IntoCall(_), _) | (_, Engine::Ptrace) => ptrace::cont_to_syscall(tid, signal),
+            (Phase::InPlace | Phase::Reissued | Phase::IntoCall(_), _) | (_, Engine::Ptrace) => {
+                ptrace::cont_to_syscall(tid, signal)
+            }
             _ if tracked.closed.is_some() => ptrace::cont_to_syscall(tid, signal),
             (_, Engine::Seccomp | Engine::Inline) => ptrace::cont(tid, signal),
         }

@@ -49,6 +49,8 @@ pub struct Tools<'a> {
     pub agent: &'a Agent,
     /// Other tracees may be executing the site just now.
     pub shared: bool,
+    /// The process's memory (proc_pid_mem(5)), if it is open.
+    pub memory: Option<&'a File>,
 }
 
 impl Space {
@@ -205,7 +207,14 @@ impl Space {
         if begin + stub_len * sites.len() as u64 > stubs + STUBS_LEN {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let memory = OpenOptions::new().write(true).open(format!("/proc/{tid}/mem"))?;
+        let opened;
+        let memory = match tools.memory {
+            Some(memory) => memory,
+            None => {
+                opened = OpenOptions::new().write(true).open(format!("/proc/{tid}/mem"))?;
+                &opened
+            }
+        };
         let mut code = Vec::new();
         let mut at = begin;
         for site in sites {
@@ -222,7 +231,7 @@ impl Space {
         self.made.set(self.made.get() + sites.len() as u64);
         for (index, site) in sites.iter().enumerate() {
             let stub = begin + index as u64 * stub_len;
-            write_jumps(&memory, site, stub, tools)?;
+            write_jumps(memory, site, stub, tools)?;
             let way_in = stub..stub + tools.inside.stub_way_in(site);
             self.ways_in.borrow_mut().push(way_in);
         }

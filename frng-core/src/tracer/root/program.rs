@@ -15,8 +15,8 @@ use goblin::elf::program_header::PT_INTERP;
 use goblin::elf::{Elf, header};
 
 use super::copies::Copy;
-use super::{naming, open};
 use super::walk::Found;
+use super::{naming, open};
 use crate::call::{Sys, TraceeAddr};
 use crate::errno::Errno;
 use crate::policy::{Last, PATH_MAX, Tracee};
