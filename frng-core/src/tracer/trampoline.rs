@@ -75,15 +75,17 @@ impl Trampoline {
         let data_offset = CODE_LEN * abis.len() + agent_len;
         let (file, data) = place.file(|file| {
             file.set_len((data_offset + DATA_LEN) as u64)?;
+            let programs = [
+                (FILTER_OFFSET, crate::filter::build_for(abis, Scope::Opens)),
+                (PATH_FILTER_OFFSET, crate::filter::build_for(abis, Scope::Paths)),
+                (WAIT_FILTER_OFFSET, crate::filter::build_for_tracers(abis)),
+            ];
             for (index, abi) in abis.iter().enumerate() {
                 let begin = if index == 0 { 0 } else { index * CODE_LEN + agent_len };
                 file.write_all_at(abi.trampoline_code(), begin as u64)?;
-                for (offset, scope) in [(FILTER_OFFSET, Scope::Opens), (PATH_FILTER_OFFSET, Scope::Paths)] {
-                    let program = crate::filter::build_for(abis, scope);
-                    file.write_all_at(&filter(*abi, offset, program), (begin + offset) as u64)?;
+                for (offset, program) in &programs {
+                    file.write_all_at(&filter(*abi, *offset, program), (begin + offset) as u64)?;
                 }
-                let waits = filter(*abi, WAIT_FILTER_OFFSET, crate::filter::build_for_tracers(abis));
-                file.write_all_at(&waits, (begin + WAIT_FILTER_OFFSET) as u64)?;
             }
             if let Some((agent, lies)) = &agent {
                 let at = layout::TEMPLATE + LIES_OFFSET as u64;
@@ -235,7 +237,7 @@ impl Trampoline {
 
 /// A filter that stops at more calls than the first one, as `struct sock_fprog` in an ABI's layout with its instructions,
 /// to be at this place from the begin of the code.
-fn filter(abi: &dyn Abi, offset: usize, program: Vec<libc::sock_filter>) -> Vec<u8> {
+fn filter(abi: &dyn Abi, offset: usize, program: &[libc::sock_filter]) -> Vec<u8> {
     let address = abi.trampoline_address() + (offset + INSTRUCTIONS) as u64;
     let mut bytes = vec![0; INSTRUCTIONS];
     bytes[..2].copy_from_slice(&(program.len() as u16).to_ne_bytes());
