@@ -33,6 +33,7 @@ mod pending;
 mod procfs;
 mod program;
 mod ptrace;
+mod remote;
 mod root;
 mod run;
 mod space;
