@@ -76,3 +76,21 @@ fn the_log_tells_who_has_changed_a_file() {
     let done = scratch.run(&["frng-state", "who", "missing"]);
     assert_eq!((done.status, done.err.lines().count()), (125, 1), "{done:?}");
 }
+
+#[test]
+fn a_log_that_nobody_reads_keeps_no_command_waiting() {
+    let scratch = Scratch::new();
+    // Each `[ -u` is a line; a pipe holds some hundreds.
+    let script = "touch a; chown 5 a; n=0; while [ $n -lt 5000 ]; do [ -u a ]; n=$((n + 1)); done; stat -c %u a";
+    for options in [&["-l", "fifo"][..], &["-f", "-l", "fifo"]] {
+        for engine in ["inline", "seccomp", "ptrace"] {
+            scratch.run(&["mkfifo", "fifo"]).good();
+            let reader = fs::File::options().read(true).write(true).open(scratch.path("fifo")).unwrap();
+            let words = [&["frng", "--engine", engine], options, &["sh", "-c", script]].concat();
+            assert_eq!(scratch.run(&words).good(), "5\n", "{words:?}");
+            scratch.wait_for_the_daemon_to_end();
+            drop(reader);
+            fs::remove_file(scratch.path("fifo")).unwrap();
+        }
+    }
+}

@@ -27,6 +27,8 @@ pub mod stat;
 pub mod daemon;
 #[cfg(feature = "std")]
 pub mod filter;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 #[cfg(feature = "std")]
 pub mod log;
 #[cfg(feature = "std")]

@@ -18,7 +18,7 @@ mod end;
 mod join;
 mod output_file;
 mod process;
-mod protocol;
+pub(crate) mod protocol;
 mod run;
 mod saves;
 mod server;

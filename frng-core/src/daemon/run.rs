@@ -104,7 +104,10 @@ impl Daemon {
         let failed = |error: &io::Error| format!("cannot start the daemon: {}", mendable(error));
         process::settle(options.stay, &keep).map_err(|error| failed(&error))?;
         let log = match &log_file {
-            Some(file) => Log::to_file(file.duplicate().map_err(|error| failed(&error))?, Level::Debug, options.flush),
+            Some(file) => file
+                .duplicate()
+                .and_then(|file| Log::to_file(file, Level::Debug, options.flush))
+                .map_err(|error| failed(&error))?,
             None => Log::off(),
         };
         log_panics(&log);
@@ -219,8 +222,7 @@ impl Daemon {
             }
         }
         self.log.info(format_args!("daemon ends"));
-        // A log that cannot be written has nowhere to be complained about.
-        let _ = self.log.flush();
+        self.log.flush();
     }
 }
 

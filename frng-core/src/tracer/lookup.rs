@@ -4,16 +4,21 @@
 //! resolution starts at the tracee's own directory (by `/proc/TID`), and it does not pass through a link of
 //! procfs that depends on who looks (where it fails: through no symbolic link to another mount at all). Where that is not certain the answer is `None` and the tracee
 //! itself is made to ask.
+//!
+//! It is, too, where a filesystem might keep us waiting ([`super::remote`]). Then only what the kernel has cached is looked up anywhere, and what
+//! is on the mount where the way begins.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use super::thread::Thread;
 use crate::call::FileRef;
 use crate::errno::Errno;
+use crate::inode::InodeKey;
 use crate::policy::{PATH_MAX, TraceeExt};
 use crate::stat::{STATX_WANTED, Statx};
 
@@ -30,10 +35,12 @@ pub enum View {
 const RESOLVE_NO_XDEV: u64 = 0x01;
 const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
 const RESOLVE_NO_SYMLINKS: u64 = 0x04;
+/// Since Linux 5.12.
+const RESOLVE_CACHED: u64 = 0x20;
 
 /// Compares mount namespace and root of a thread with our own.
 pub fn view(tid: i32) -> View {
-    static OURS: OnceLock<Option<[(u64, u64); 2]>> = OnceLock::new();
+    static OURS: OnceLock<Option<[InodeKey; 2]>> = OnceLock::new();
     let ours = OURS.get_or_init(|| Some([identity("/proc/self/ns/mnt")?, identity("/proc/self/root")?]));
     let theirs = || Some([identity(&format!("/proc/{tid}/ns/mnt"))?, identity(&format!("/proc/{tid}/root"))?]);
     match ours {
@@ -44,15 +51,15 @@ pub fn view(tid: i32) -> View {
 
 /// Whether a thread knows the others by the same numbers as we do: whether it is in our pid namespace.
 pub fn knows_our_numbers(tid: i32) -> bool {
-    static OURS: OnceLock<Option<(u64, u64)>> = OnceLock::new();
+    static OURS: OnceLock<Option<InodeKey>> = OnceLock::new();
     let ours = OURS.get_or_init(|| identity("/proc/self/ns/pid"));
     ours.is_some() && identity(&format!("/proc/{tid}/ns/pid")) == *ours
 }
 
-/// Device and inode number behind a path.
-fn identity(path: &str) -> Option<(u64, u64)> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.dev(), metadata.ino()))
+/// What a path leads to, as far as the kernel knows it without asking a filesystem for news.
+pub fn identity(path: &str) -> Option<InodeKey> {
+    let stat = statx(libc::AT_FDCWD, &CString::new(path).ok()?, libc::AT_STATX_DONT_SYNC).ok()?;
+    Some(stat.id().key())
 }
 
 /// statx(2) of a file as the tracee names it, or `None` if only the tracee can tell.
@@ -79,7 +86,7 @@ pub fn find(thread: &Thread, dirfd: i32, path: &[u8], flags: i32) -> Option<Owne
     if thread.view.get() != View::Same {
         return None;
     }
-    let base = if path.starts_with(b"/") { None } else { Some(open_base(thread, dirfd)?) };
+    let base = if path.starts_with(b"/") { None } else { Some(open_base(&link_to(thread, dirfd)?).ok()?) };
     let path = CString::new(path).ok()?;
     open_path(base.as_ref().map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd), &path, follow, RESOLVE_NO_MAGICLINKS).ok()
 }
@@ -95,6 +102,9 @@ pub fn link_text(thread: &Thread, dirfd: i32, path: &[u8], text: &mut [u8]) -> O
 /// The file behind a descriptor of the tracee, or its working directory.
 fn descriptor(thread: &Thread, file: FileRef) -> Option<Result<Statx, Errno>> {
     let link = link_to(thread, file.dirfd)?;
+    if is_remote(thread, &link) {
+        return None;
+    }
     statx(libc::AT_FDCWD, &link, file.flags & libc::AT_STATX_SYNC_TYPE).ok().map(Ok)
 }
 
@@ -111,15 +121,32 @@ fn link_to(thread: &Thread, dirfd: i32) -> Option<CString> {
 fn by_path(thread: &Thread, file: FileRef, path: &[u8]) -> Option<Result<Statx, Errno>> {
     let follow = file.flags & libc::AT_SYMLINK_NOFOLLOW == 0;
     let held = held(path);
-    let base = if path.starts_with(b"/") { None } else { Some(open_base(thread, file.dirfd)?) };
+    let link = if path.starts_with(b"/") { None } else { Some(link_to(thread, file.dirfd)?) };
+    let remote = &thread.world.remote;
+    let careful = remote.exists();
+    let begins_remote = || match (held, &link) {
+        (Some((directory, _)), _) => is_remote(thread, &link_to_ours(directory)),
+        (None, Some(link)) => is_remote(thread, link),
+        (None, None) => remote.holds_root(),
+    };
+    if careful && begins_remote() {
+        return None;
+    }
+    let base = link.map(|link| open_base(&link)).transpose().ok()?;
     let base_fd = held.map_or(base.as_ref().map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd), |(directory, _)| directory);
     let path = CString::new(held.map_or(path, |(_, name)| name)).ok()?;
-    let opened = match open_path(base_fd, &path, follow, RESOLVE_NO_MAGICLINKS) {
+    let open = |resolve| {
+        if careful {
+            open_what_is_near(base_fd, &path, follow, resolve)
+        } else {
+            open_path(base_fd, &path, follow, resolve)
+        }
+    };
+    let opened = match open(RESOLVE_NO_MAGICLINKS) {
         Ok(opened) => opened,
         Err(error) => {
             let errno = error.raw_os_error()?;
-            let again =
-                |resolve| open_path(base_fd, &path, follow, resolve).err().and_then(|error| error.raw_os_error());
+            let again = |resolve| open(resolve).err().and_then(|error| error.raw_os_error());
             let certain = is_the_tracees(errno, path.as_bytes())
                 && !base.as_ref().is_some_and(is_in_procfs)
                 && held.is_none_or(|(directory, _)| !is_on_procfs(directory))
@@ -127,9 +154,23 @@ fn by_path(thread: &Thread, file: FileRef, path: &[u8]) -> Option<Result<Statx, 
             return certain.then_some(Err(Errno(errno)));
         }
     };
+    if careful && is_remote(thread, &link_to_ours(opened.as_raw_fd())) {
+        return None;
+    }
     let stat = statx(opened.as_raw_fd(), c"", libc::AT_EMPTY_PATH | (file.flags & libc::AT_STATX_SYNC_TYPE)).ok()?;
     // Links named `self` in procfs lead each process somewhere else.
     if (stat.dev_major, stat.dev_minor) == proc_device()? { None } else { Some(Ok(stat)) }
+}
+
+/// Whether what a link of procfs leads to may keep us waiting.
+fn is_remote(thread: &Thread, link: &CStr) -> bool {
+    thread.world.remote.holds(Path::new(OsStr::from_bytes(link.to_bytes())))
+}
+
+/// The magic link to a descriptor of our own.
+fn link_to_ours(fd: i32) -> CString {
+    // Has no zero byte.
+    CString::new(format!("/proc/self/fd/{fd}")).unwrap_or_default()
 }
 
 /// Whether the tracee would get this error as well, if no symbolic link led into procfs on the way. `ELOOP` may be our own
@@ -161,12 +202,25 @@ fn is_on_procfs(directory: i32) -> bool {
     }
 }
 
-fn open_base(thread: &Thread, dirfd: i32) -> Option<OwnedFd> {
-    let link = link_to(thread, dirfd)?;
+fn open_base(link: &CStr) -> io::Result<OwnedFd> {
     // SAFETY: `link` is a terminated string.
     let fd = unsafe { libc::open(link.as_ptr(), libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
     // SAFETY: a new descriptor of our own.
-    (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Opens as [`open_path`] what the kernel has cached or what is on the mount of `base`, which is not remote; else `EXDEV`.
+fn open_what_is_near(base: i32, path: &CStr, follow: bool, resolve: u64) -> io::Result<OwnedFd> {
+    match open_path(base, path, follow, resolve | RESOLVE_CACHED) {
+        // Not cached, or a kernel that cannot be asked so.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINVAL)) => {
+            open_path(base, path, follow, resolve | RESOLVE_NO_XDEV)
+        }
+        result => result,
+    }
 }
 
 fn open_path(base: i32, path: &CStr, follow: bool, resolve: u64) -> io::Result<OwnedFd> {
@@ -206,7 +260,8 @@ pub fn descriptor_flags(tid: i32, fd: i32) -> Option<u32> {
 /// The file that a process executes.
 pub fn executable(tid: i32) -> Option<Statx> {
     let link = CString::new(format!("/proc/{tid}/exe")).ok()?;
-    statx(libc::AT_FDCWD, &link, 0).ok()
+    // It has just been read.
+    statx(libc::AT_FDCWD, &link, libc::AT_STATX_DONT_SYNC).ok()
 }
 
 /// The real `security.capability` of the file that a process executes: its length in bytes, and the bytes in `value`.

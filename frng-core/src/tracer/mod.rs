@@ -33,6 +33,7 @@ mod pending;
 mod procfs;
 mod program;
 mod ptrace;
+mod remote;
 mod root;
 mod run;
 mod space;
@@ -48,6 +49,8 @@ use std::sync::mpsc::{Receiver, Sender};
 pub use callers::Callers;
 pub use doorbell::ring;
 pub use root::emulators::check as check_emulator;
+#[cfg(feature = "fuzzing")]
+pub(crate) use root::read_program;
 pub use run::Tracer;
 
 use crate::policy::Settings;

@@ -5,8 +5,8 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 
+use super::lookup;
 use crate::inode::InodeKey;
 use crate::lie::LieTable;
 use crate::state::Table;
@@ -47,11 +47,8 @@ impl Sweeper {
 /// Inodes behind the descriptors, the working directory and the root of a process.
 fn add_open_files(process: i32, open: &mut HashSet<InodeKey>) {
     let base = format!("/proc/{process}");
-    let descriptors = fs::read_dir(format!("{base}/fd")).into_iter().flatten().flatten().map(|entry| entry.path());
-    let directories = ["cwd", "root"].into_iter().map(|name| format!("{base}/{name}").into());
-    for link in descriptors.chain(directories) {
-        if let Ok(file) = fs::metadata(link) {
-            open.insert(InodeKey { dev: file.dev(), ino: file.ino() });
-        }
-    }
+    let numbers = fs::read_dir(format!("{base}/fd")).into_iter().flatten().flatten();
+    let descriptors = numbers.filter_map(|entry| Some(format!("{base}/fd/{}", entry.file_name().to_str()?)));
+    let directories = ["cwd", "root"].into_iter().map(|name| format!("{base}/{name}"));
+    open.extend(descriptors.chain(directories).filter_map(|link| lookup::identity(&link)));
 }

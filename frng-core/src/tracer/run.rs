@@ -18,6 +18,7 @@ use super::last_process::Ending;
 use super::orphans::Sweeper;
 use super::pending::{Kernel, Pending};
 use super::ptrace::{self, Gone, Refusal};
+use super::remote::Remote;
 use super::root::Emulators;
 use super::thread::{Start, Thread, World};
 use super::tracked::{Phase, Tracked};
@@ -106,6 +107,7 @@ impl Tracer {
                 mapping: Default::default(),
                 copies: Default::default(),
                 emulators: Emulators::new(emulator.clone()),
+                remote: Remote::new(),
                 nested: Default::default(),
                 bound: Default::default(),
                 remembered: Default::default(),

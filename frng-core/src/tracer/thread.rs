@@ -19,6 +19,7 @@ use super::nested::Nested;
 use super::others::Remembered;
 use super::program;
 use super::ptrace;
+use super::remote::Remote;
 use super::root::{Copies, Emulators, Rooted};
 use super::space::Space;
 use super::told;
@@ -71,6 +72,8 @@ pub struct World {
     pub copies: Copies,
     /// What runs programs for other CPUs there.
     pub emulators: Emulators,
+    /// What the tracer must not ask.
+    pub remote: Remote,
     /// Sockets that were bound in another root: their names outside, and as they were given.
     pub bound: RefCell<HashMap<Vec<u8>, Vec<u8>>>,
     /// What tracees may ask about each other besides.

@@ -8,6 +8,8 @@ mod diff;
 mod exchange;
 mod filter;
 mod mtree;
+#[cfg(test)]
+mod mutations;
 mod options;
 #[cfg(feature = "pseudo")]
 mod pseudo;

@@ -26,6 +26,9 @@ const KEPT_BYTES: u64 = 256 << 20;
 /// Copies that are kept: each has two descriptors.
 const KEPT: usize = 100;
 
+/// How far from the beginning of a file its program headers may end.
+const MOST_HEADERS: usize = 1 << 20;
+
 /// What a copy was made of, as it was then.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Origin {
@@ -109,6 +112,12 @@ fn context(header: &Header) -> Option<Ctx> {
     Some(Ctx::new(container, endian))
 }
 
+/// How many bytes of an ELF file have to be read for [`program_headers`]; `None` if they are too far from its beginning to be believed.
+pub fn end_of_headers(header: &Header) -> Option<usize> {
+    let len = u64::from(header.e_phentsize) * u64::from(header.e_phnum);
+    usize::try_from(header.e_phoff.checked_add(len)?).ok().filter(|end| *end <= MOST_HEADERS)
+}
+
 /// The program headers of an ELF file, of which `bytes` is the beginning.
 pub fn program_headers(header: &Header, bytes: &[u8]) -> Option<Vec<ProgramHeader>> {
     let context = context(header)?;
@@ -119,14 +128,14 @@ pub fn program_headers(header: &Header, bytes: &[u8]) -> Option<Vec<ProgramHeade
 }
 
 /// Has `PT_INTERP` be what is at this place of the file.
-fn redirect(file: &File, offset: u64, len: u64) -> io::Result<()> {
+pub(super) fn redirect(file: &File, offset: u64, len: u64) -> io::Result<()> {
     let invalid = || io::Error::from_raw_os_error(libc::ENOEXEC);
     let mut begin = [0; SIZEOF_EHDR];
     file.read_exact_at(&mut begin, 0)?;
     let header = Elf::parse_header(&begin).map_err(|_| invalid())?;
     let context = context(&header).ok_or_else(invalid)?;
     let size = ProgramHeader::size(context);
-    let mut bytes = vec![0; header.e_phoff as usize + size * usize::from(header.e_phnum)];
+    let mut bytes = vec![0; end_of_headers(&header).ok_or_else(invalid)?];
     file.read_exact_at(&mut bytes, 0)?;
     let headers = program_headers(&header, &bytes).ok_or_else(invalid)?;
     let index = headers.iter().position(|header| header.p_type == PT_INTERP).ok_or_else(invalid)?;

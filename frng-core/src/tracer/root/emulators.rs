@@ -81,7 +81,7 @@ pub fn check(path: &Path) -> Result<(), String> {
 }
 
 /// QEMU's name of the CPU that an ELF file is for.
-fn cpu(head: &[u8]) -> Option<&'static str> {
+pub(super) fn cpu(head: &[u8]) -> Option<&'static str> {
     let class = *head.get(EI_CLASS)?;
     let little = *head.get(EI_DATA)? == ELFDATA2LSB;
     let wide = class == ELFCLASS64;

@@ -50,6 +50,16 @@ pub struct Rooted {
     pub comm: Option<[u8; COMM_LEN]>,
 }
 
+/// Reads a program as for an exec in another root, and makes of its file one for another ELF interpreter: for fuzzers.
+#[cfg(feature = "fuzzing")]
+pub fn read_program(file: &OwnedFd, content: &[u8]) {
+    let _ = program::interpreter(file);
+    let _ = emulators::cpu(content);
+    if let Ok(file) = file.try_clone() {
+        let _ = copies::redirect(&file.into(), content.len() as u64, 1);
+    }
+}
+
 /// `SECCOMP_SET_MODE_FILTER` (seccomp(2)).
 const SET_MODE_FILTER: u64 = 1;
 

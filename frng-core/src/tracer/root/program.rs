@@ -76,9 +76,7 @@ pub(super) fn interpreter(file: &OwnedFd) -> Option<Vec<u8>> {
     let mut begin = [0; header::header64::SIZEOF_EHDR];
     file.read_exact_at(&mut begin, 0).ok()?;
     let elf = Elf::parse_header(&begin).ok()?;
-    // Up to the end of the program headers, which is all that is parsed.
-    let len = elf.e_phoff.checked_add(u64::from(elf.e_phentsize) * u64::from(elf.e_phnum))?;
-    let mut bytes = vec![0; usize::try_from(len).ok().filter(|len| *len <= 1 << 20)?];
+    let mut bytes = vec![0; super::copies::end_of_headers(&elf)?];
     file.read_exact_at(&mut bytes, 0).ok()?;
     let headers = super::copies::program_headers(&elf, &bytes)?;
     let header = headers.iter().find(|header| header.p_type == PT_INTERP)?;

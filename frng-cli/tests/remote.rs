@@ -1,0 +1,176 @@
+//! A filesystem whose server does not answer keeps only those waiting who have asked it.
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use common::{Scratch, end, eventually, is_root};
+
+/// Opcodes (`include/uapi/linux/fuse.h`).
+const LOOKUP: u32 = 1;
+const FORGET: u32 = 2;
+const GETATTR: u32 = 3;
+const OPEN: u32 = 14;
+const INIT: u32 = 26;
+const INTERRUPT: u32 = 36;
+const BATCH_FORGET: u32 = 42;
+
+const ROOT: u64 = 1;
+const HELD: u64 = 2;
+
+/// A filesystem with a file `held`, whose attributes are told late, and no file `stall`, which is told late too.
+struct Server {
+    device: File,
+    /// Made when a question is not answered.
+    asked: PathBuf,
+    /// Then it goes on.
+    go_on: Receiver<()>,
+}
+
+impl Server {
+    /// Opens the device; the server runs until the filesystem is mounted no more.
+    fn start(asked: PathBuf) -> (File, Sender<()>) {
+        let device = File::options().read(true).write(true).open("/dev/fuse").unwrap();
+        let (sender, go_on) = channel();
+        let server = Server { device: device.try_clone().unwrap(), asked, go_on };
+        thread::spawn(move || server.serve());
+        (device, sender)
+    }
+
+    fn serve(mut self) {
+        let mut request = vec![0; 64 * 1024];
+        loop {
+            let len = match self.device.read(&mut request) {
+                Ok(len) => len,
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN | libc::ENOENT)) => {
+                    continue;
+                }
+                // Not mounted yet.
+                Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+                    thread::sleep(std::time::Duration::from_millis(2));
+                    continue;
+                }
+                Err(_) => return,
+            };
+            let word = |at: usize| u32::from_ne_bytes(request[at..at + 4].try_into().unwrap());
+            let long = |at: usize| u64::from_ne_bytes(request[at..at + 8].try_into().unwrap());
+            let (opcode, unique, node) = (word(4), long(8), long(16));
+            let name = request[40..len].split(|byte| *byte == 0).next().unwrap().to_vec();
+            let answer = match (opcode, node) {
+                (FORGET | BATCH_FORGET | INTERRUPT, _) => continue,
+                (INIT, _) => {
+                    let mut answer = [7u32, 31, 0, 0, 0, 4096, 1].map(u32::to_ne_bytes).concat();
+                    answer.resize(64, 0);
+                    Ok(answer)
+                }
+                (LOOKUP, _) if name == b"held" => Ok([vec![0; 40], attributes(HELD)].concat()),
+                (LOOKUP, _) => {
+                    if name == b"stall" {
+                        self.wait();
+                    }
+                    Err(libc::ENOENT)
+                }
+                (GETATTR, ROOT) => Ok([vec![0; 16], attributes(ROOT)].concat()),
+                (GETATTR, _) => {
+                    self.wait();
+                    Ok([vec![0; 16], attributes(HELD)].concat())
+                }
+                (OPEN, _) => Ok(vec![0; 16]),
+                _ => Err(libc::ENOSYS),
+            };
+            let answer = answer.map(|mut answer| {
+                if opcode == LOOKUP {
+                    answer[..8].copy_from_slice(&HELD.to_ne_bytes());
+                }
+                answer
+            });
+            let (error, body) = match answer {
+                Ok(body) => (0, body),
+                Err(error) => (-error, Vec::new()),
+            };
+            let len = 16 + body.len() as u32;
+            let reply = [&len.to_ne_bytes()[..], &error.to_ne_bytes(), &unique.to_ne_bytes(), &body].concat();
+            // Whoever has asked may have been killed.
+            let _ = self.device.write(&reply);
+        }
+    }
+
+    fn wait(&self) {
+        File::create(&self.asked).unwrap();
+        // Once it goes on nothing is held any more.
+        let _ = self.go_on.recv();
+    }
+}
+
+/// A `struct fuse_attr`.
+fn attributes(node: u64) -> Vec<u8> {
+    let mode = if node == ROOT { libc::S_IFDIR | 0o755 } else { libc::S_IFREG | 0o644 };
+    let longs = [node, 0, 0, 0, 0, 0].map(u64::to_ne_bytes).concat();
+    let words = [0, 0, 0, mode, 1, 0, 0, 0, 4096, 0].map(u32::to_ne_bytes).concat();
+    [longs, words].concat()
+}
+
+/// While one command waits for the filesystem another one, of the same invocation, and another invocation on the same state go on.
+fn others_do_not_wait_for(question: &str) {
+    if !is_root() || File::options().write(true).open("/dev/fuse").is_err() {
+        return eprintln!("skipped: needs root and /dev/fuse");
+    }
+    for engine in ["inline", "seccomp", "ptrace"] {
+        let scratch = Scratch::new();
+        let slow = scratch.path("slow");
+        fs::create_dir(&slow).unwrap();
+        let (device, go_on) = Server::start(scratch.path("asked"));
+        let script = format!(
+            "({question}) >answer 2>&1 & until [ -e asked ]; do sleep 0.01; done
+             touch a; chown 5 a; stat -c %u a >told; until [ -e go ]; do sleep 0.01; done; wait"
+        );
+        let mounts = format!(
+            "mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0,allow_other none {}; exec 9<&-",
+            slow.display()
+        );
+        let mut command = scratch.command(&["unshare", "--mount", "--propagation", "private", "sh", "-c"]);
+        command.arg(format!("set -e; {mounts}; exec setpriv --reuid 54321 --regid 54321 --clear-groups -- \"$@\""));
+        command.args(["sh", "frng", "--engine", engine, "-p", "state", "sh", "-c", &script]).uid(0).gid(0);
+        let fd = device.as_raw_fd();
+        // SAFETY: a plain system call.
+        let give = move || match unsafe { libc::dup2(fd, 9) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        };
+        // SAFETY: makes one system call.
+        unsafe { command.pre_exec(give) };
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(device);
+        eventually(|| fs::read_to_string(scratch.path("told")).is_ok_and(|told| told == "5\n"));
+        assert_eq!(scratch.run(&["frng", "-p", "state", "stat", "-c", "%u", "a"]).good(), "5\n", "{engine}");
+        assert_eq!(fs::read_to_string(scratch.path("answer")).unwrap(), "", "{engine}: it was not held");
+        drop(go_on);
+        scratch.file("go", "");
+        end(command).expect("it does not end").good();
+        let answer = fs::read_to_string(scratch.path("answer")).unwrap();
+        let expected = if question.contains("held") { "0\n" } else { "No such file or directory" };
+        assert!(answer.contains(expected), "{engine}: {answer}");
+    }
+}
+
+#[test]
+fn a_name_that_is_looked_up_for_long_keeps_nobody_else_waiting() {
+    others_do_not_wait_for("stat slow/stall");
+}
+
+#[test]
+fn nor_does_one_that_begins_in_the_directory() {
+    others_do_not_wait_for("cd slow; exec stat ../slow/./stall stall");
+}
+
+#[test]
+fn nor_do_attributes_of_an_open_file() {
+    others_do_not_wait_for("exec stat -c %u - <slow/held");
+}
