@@ -9,6 +9,7 @@ mod exchange;
 mod filter;
 mod mtree;
 mod options;
+mod progress;
 #[cfg(feature = "pseudo")]
 mod pseudo;
 mod show;
