@@ -9,7 +9,9 @@ mod command;
 mod doctor;
 mod fakeroot;
 mod kernel;
+mod leave;
 mod messages;
+mod off;
 mod options;
 mod root;
 
@@ -19,7 +21,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::panic;
 use std::path::{Path, PathBuf};
 
-use frng_core::arch::{DONE_NUMBER, HOW_DEEP, WHO_FOOLS};
+use frng_core::arch::{DONE_NUMBER, HOW_DEEP, IS_LET_GO, WHO_FOOLS};
 use frng_core::daemon;
 use frng_core::filter;
 use frng_core::memory::Place;
@@ -76,6 +78,7 @@ fn start(words: Vec<OsString>) -> c_int {
             let (report, status) = doctor::examine();
             print(&report).map(|_| status)
         }
+        Action::Run(run) if run.off => off::execute(run.command),
         Action::Run(run) => execute(*run, &words),
     });
     match result {
@@ -130,6 +133,7 @@ fn print(text: &str) -> Result<c_int, String> {
 /// Becomes the command. Returns the exit status if it cannot be executed.
 fn execute(run: Run, words: &[OsString]) -> Result<c_int, String> {
     kernel::check()?;
+    let left = leave::wanted(&run.leave)?;
     let engine = match run.engine {
         EngineChoice::Ptrace => Engine::Ptrace,
         EngineChoice::Seccomp if !filter::available() => {
@@ -143,8 +147,8 @@ fn execute(run: Run, words: &[OsString]) -> Result<c_int, String> {
         }
         EngineChoice::Inline => Engine::Inline,
         EngineChoice::Auto if !filter::available() => Engine::Ptrace,
-        // The agent cannot write the log.
-        EngineChoice::Auto if abis::AGENT.is_some() && run.log.is_none() => Engine::Inline,
+        // The agent cannot write the log, nor find out where a file is.
+        EngineChoice::Auto if abis::AGENT.is_some() && run.log.is_none() && left.is_empty() => Engine::Inline,
         EngineChoice::Seccomp | EngineChoice::Auto => Engine::Seccomp,
     };
     let outer = Outer::ask();
@@ -180,10 +184,12 @@ fn execute(run: Run, words: &[OsString]) -> Result<c_int, String> {
     }
     let daemon = reserved.daemon();
     let joins = outer.as_ref().is_some_and(|outer| outer.daemon == daemon);
+    let is_off = outer.as_ref().is_some_and(|outer| outer.is_off);
     let engine = match run.engine {
         // Its tracees have the filter and the agent of the outer one.
         _ if joins => engine,
         _ if outer.is_none() => engine,
+        _ if is_off => return Err(off::is_outside(outer.map_or(0, |outer| outer.daemon))),
         EngineChoice::Auto | EngineChoice::Ptrace => Engine::Ptrace,
         EngineChoice::Seccomp | EngineChoice::Inline => {
             return Err("cannot use this engine: another frng fools this process already; use --engine ptrace".into());
@@ -203,6 +209,7 @@ fn execute(run: Run, words: &[OsString]) -> Result<c_int, String> {
             .and_then(|()| filter::install(&filter::pretend_synced(abis::ABIS)))
             .map_err(|error| format!("cannot install the filter for --no-sync: {error}; leave it away"))?;
     }
+    left.iter().try_for_each(leave::alone)?;
     let (status, why) = command.exec();
     complain(if run.fakeroot.is_some() { fakeroot::NAME } else { NAME }, &why);
     Ok(status)
@@ -253,18 +260,24 @@ struct Outer {
     daemon: i32,
     /// How many there are, one within the other.
     depth: u32,
+    /// It does not fool this process any more: `--off`.
+    is_off: bool,
 }
 
 impl Outer {
     /// Asks by a call that only a daemon answers.
     fn ask() -> Option<Outer> {
-        let ask = |question: u64| {
-            // SAFETY: takes no memory; no kernel has this call.
-            let answer = unsafe { libc::syscall(DONE_NUMBER as libc::c_long, question as libc::c_long) };
-            (answer > 0).then_some(answer)
-        };
-        Some(Outer { daemon: i32::try_from(ask(WHO_FOOLS)?).ok()?, depth: u32::try_from(ask(HOW_DEEP)?).ok()? })
+        let daemon = i32::try_from(ask_daemon(WHO_FOOLS)?).ok()?;
+        let depth = u32::try_from(ask_daemon(HOW_DEEP)?).ok()?;
+        Some(Outer { daemon, depth, is_off: ask_daemon(IS_LET_GO) == Some(1) })
     }
+}
+
+/// A call that only a daemon answers; `None` if there is none, or one that does not know this question.
+fn ask_daemon(question: u64) -> Option<libc::c_long> {
+    // SAFETY: takes no memory; no kernel has this call.
+    let answer = unsafe { libc::syscall(DONE_NUMBER as libc::c_long, question as libc::c_long) };
+    (answer > 0).then_some(answer)
 }
 
 /// The process that traces this one.

@@ -21,6 +21,8 @@ usage: frng [-p STATE] [-l LOG [-f]] [-d] [-v] [OPTIONS] [--] COMMAND [ARG...]
       --unknown RULE    owner of files without a lie: self, root or real
       --no-sync         let fsync and the like succeed without waiting for the disk
       --accounts DIR    look users and groups up in DIR/etc/passwd and DIR/etc/group
+      --leave DIR       leave the files below DIR as they are: show their owners, remember nothing
+      --off             run COMMAND unfooled, within a command that is fooled
       --root DIR        run COMMAND with DIR as /
   -b, --bind HOST[:GUEST]
                         with --root: show HOST at GUEST
@@ -59,6 +61,11 @@ Options end at the first word that is none: frng ls -l needs no --.
            sync_file_range return 0 at once.
 --accounts Names of DIR, a root tree, for chown, tar, install and whoever else looks them up. Each call that names a
            file stops then, which takes its time. Not with --root, inside of which the root's own are seen.
+--leave    May be given several times; FRNG_LEAVE names more. What is below DIR, which need not be there yet, is shown
+           as it really is, and what you may not do there fails. Each call about a file stops, to find out where it is.
+--off      For a part of a script that has to know who it really is. It and all it starts run as if there were no frng,
+           but that set-user-ID programs get nothing by it, debuggers do not work, and calls that would have been
+           answered still stop for a moment. frng -p STATE, with the same STATE, turns frng on again.
 --doctor   Tries each engine on a command, and looks at what may hinder it. The exit status is 0 if frng can work here.
 --root     As chroot does: COMMAND and all it needs come from DIR, and / is the working directory.
 --bind     HOST is a file or directory outside; GUEST, the same path without it, must be there inside, for HOST to be
@@ -73,6 +80,7 @@ Environment
   FAKEROOT_TMPDIR: a directory for the memory that is shared with each process, which is a file without a name. It must
   be writable and not mounted noexec. Without it that memory is of no directory (memfd_create); where the kernel
   refuses that, it is in TMPDIR, else /tmp.
+  FRNG_LEAVE: directories to leave alone, as --leave does; several with colons between them.
   SHELL: what is run without COMMAND, else /bin/sh.
 
 Exit status

@@ -45,6 +45,10 @@ pub struct Run {
     pub no_sync: bool,
     /// `--accounts`.
     pub accounts: Option<PathBuf>,
+    /// `--off`.
+    pub off: bool,
+    /// `--leave`.
+    pub leave: Vec<PathBuf>,
     /// `--root`.
     pub root: Option<PathBuf>,
     /// `--qemu`.
@@ -94,6 +98,8 @@ pub fn parse(words: Vec<OsString>) -> Result<Action, String> {
             Arg::Long("unknown") => run.unknown = unknown(&parser.value().map_err(say)?)?,
             Arg::Long("no-sync") => run.no_sync = true,
             Arg::Long("accounts") => run.accounts = Some(parser.value().map_err(say)?.into()),
+            Arg::Long("off") => run.off = true,
+            Arg::Long("leave") => run.leave.push(parser.value().map_err(say)?.into()),
             Arg::Long("root") => run.root = Some(parser.value().map_err(say)?.into()),
             Arg::Long("qemu") => run.emulator = Some(parser.value().map_err(say)?.into()),
             Arg::Short('b') | Arg::Long("bind") => run.binds.push(Bind::parse(&parser.value().map_err(say)?)?),
@@ -107,6 +113,9 @@ pub fn parse(words: Vec<OsString>) -> Result<Action, String> {
     }
     if run.root.is_none() && !run.binds.is_empty() {
         return Err("option -b needs --root: see frng --help".to_owned());
+    }
+    if run.off && run != (Run { off: true, command: run.command.clone(), ..Run::default() }) {
+        return Err("option --off takes no other one besides: see frng --help".to_owned());
     }
     if run.root.is_some() && run.accounts.is_some() {
         return Err(
@@ -191,6 +200,8 @@ mod tests {
             unknown: UnknownOwner::AsItIs,
             no_sync: true,
             accounts: None,
+            off: false,
+            leave: vec!["/a".into(), "b".into()],
             root: Some("/r".into()),
             binds: vec![
                 Bind { host: "/proc".into(), guest: "/proc".into() },
@@ -212,7 +223,7 @@ mod tests {
             "--unknown",
             "real",
         ];
-        short.extend(["--no-sync", "--root", "/r", "-b", "/proc", "-ba:/b", "true"]);
+        short.extend(["--no-sync", "--leave", "/a", "--leave", "b", "--root", "/r", "-b", "/proc", "-ba:/b", "true"]);
         assert_eq!(run(&short), wanted);
         let long = [
             "--persist=state",
@@ -224,6 +235,8 @@ mod tests {
             "--qemu=qemu",
             "--unknown=real",
             "--no-sync",
+            "--leave=/a",
+            "--leave=b",
             "--root=/r",
             "--bind=/proc",
             "--bind=a:/b",
@@ -243,11 +256,14 @@ mod tests {
 
     #[test]
     fn errors_name_the_option() {
+        assert!(run(&["--off", "ls"]).off);
+        assert!(error(&["--off", "-p", "state", "ls"]).starts_with("option --off takes no other"));
         assert!(error(&["--root"]).starts_with("option --root needs an argument"));
         assert!(error(&["-b", "/proc", "ls"]).starts_with("option -b needs --root"));
         assert!(error(&["--root", "/", "-b", "a", "ls"]).starts_with("cannot bind a: "));
         assert!(error(&["--root", "/", "-b", ":/a", "ls"]).starts_with("cannot bind :/a: "));
         assert!(error(&["-p"]).starts_with("option -p needs an argument"));
+        assert!(error(&["--leave"]).starts_with("option --leave needs an argument"));
         assert!(error(&["--engine"]).starts_with("option --engine needs an argument"));
         assert!(error(&["--flush=yes", "ls"]).starts_with("option --flush takes no argument"));
         assert!(error(&["--engine", "steam", "ls"]).starts_with("unknown engine steam"));

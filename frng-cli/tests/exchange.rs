@@ -99,6 +99,24 @@ fn the_format_of_fakeroot_ng_holds_the_same() {
 }
 
 #[test]
+fn what_takes_long_is_told_on_a_terminal_only() {
+    let scratch = Scratch::new();
+    let slowly = |state: &str| {
+        let line = |inode| format!("echo dev=1,ino={inode},mode=100644,uid=3,gid=4,nlink=1,rdev=0");
+        format!("({}; sleep 1.2; {}) | frng-state import {state}", line(2), line(3))
+    };
+    assert_eq!(scratch.run(&["sh", "-c", &slowly("one")]).good(), "one: 2 lies imported, 2 in all\n");
+    if !Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: needs script");
+        return;
+    }
+    let done = scratch.run(&["script", "-qec", &slowly("two"), "/dev/null"]);
+    let told = done.out.split_once("bytes read").unwrap_or_else(|| panic!("{done:?}"));
+    assert!(told.0.starts_with("\r\x1b[Kfrng-state: "), "{told:?}");
+    assert!(told.1.starts_with("\r\x1b[K") && told.1.contains("two: 2 lies imported, 2 in all"), "{told:?}");
+}
+
+#[test]
 fn what_a_format_cannot_hold_is_told_in_one_line() {
     let scratch = Scratch::new();
     scratch.file(

@@ -105,6 +105,13 @@ pub const OWN_FDCWD: u64 = 0x6672_6e67_ffff_ff9c;
 pub const WHO_FOOLS: u64 = 0x3f72_6e01;
 /// The same for how many daemons fool it, one within the other.
 pub const HOW_DEEP: u64 = 0x3f72_6e02;
+/// The same by which it asks to be fooled no longer, nor the program it executes next, and what that starts; 1 is told.
+pub const LET_GO: u64 = 0x3f72_6e03;
+/// The same for whether that was asked: 1, or else 2.
+pub const IS_LET_GO: u64 = 0x3f72_6e04;
+/// The same by which it asks that the files below a directory are left alone, for itself and all it starts; the second argument is
+/// the address of the directory's path, terminated. 1 is told, or an error.
+pub const LEAVE_ALONE: u64 = 0x3f72_6e05;
 
 /// One calling convention.
 pub trait Abi: Sync {

@@ -105,6 +105,12 @@ pub fn exchange(fakeroot: &Fakeroot) -> Exchange {
     Exchange { load: fakeroot.load.clone(), save: fakeroot.save.clone() }
 }
 
+/// Takes away what [`export`] has set. To be called while the process has one thread.
+pub fn forget() {
+    // SAFETY: no other thread reads the environment.
+    unsafe { std::env::remove_var(KEY) };
+}
+
 /// Sets the variables that fakeroot sets for its command. To be called while the process has one thread.
 pub fn export(daemon: u32, fakeroot: &Fakeroot) {
     let mode = if fakeroot.unknown_is_real { "unknown-is-real" } else { "unknown-is-root" };

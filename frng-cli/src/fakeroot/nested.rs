@@ -15,8 +15,9 @@ pub enum Outer {
 
 /// Who traces this process, if anybody does.
 pub fn outer() -> Option<Outer> {
-    if let Some(daemon) = crate::Outer::ask().and_then(|outer| u32::try_from(outer.daemon).ok()) {
-        return Some(Outer::Frng(daemon));
+    if let Some(outer) = crate::Outer::ask() {
+        let daemon = outer.daemon as u32;
+        return Some(if outer.is_off { Outer::Other(daemon) } else { Outer::Frng(daemon) });
     }
     let tracer = crate::traced_by()?;
     let program = format!("/proc/{tracer}/exe");

@@ -18,6 +18,7 @@ pub mod exec;
 mod file_capability;
 pub mod identity;
 pub mod inode_flags;
+mod left;
 pub mod lifetime;
 pub mod mode;
 pub mod mounts;

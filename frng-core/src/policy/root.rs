@@ -5,7 +5,7 @@
 //! readlink of procfs) is translated back.
 
 use super::root_socket::translate_address;
-use super::{Answer, Last, Outcome, PATH_MAX, Tracee, TraceeExt, root_exec};
+use super::{Answer, Last, Outcome, PATH_MAX, Tracee, TraceeExt, left, root_exec};
 use crate::call::{Arg, Call, Sys, TraceeAddr, table};
 use crate::creds::CAP_SYS_CHROOT;
 use crate::errno::Errno;
@@ -14,8 +14,9 @@ pub use super::root_socket::socket_name;
 
 /// Answers a call, whatever the root of the process.
 pub async fn dispatch<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    let is_left = left::is_left(tracee, call);
     if !tracee.has_root() {
-        return table::dispatch(tracee, call).await;
+        return if is_left { Ok(Answer::Pass) } else { table::dispatch(tracee, call).await };
     }
     let translated = match call.sys {
         Sys::Execve | Sys::Execveat => return root_exec::execute(tracee, call).await,
@@ -26,7 +27,8 @@ pub async fn dispatch<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         }
         _ => translated(tracee, call)?,
     };
-    match table::dispatch(tracee, &translated).await {
+    let outcome = if is_left { Ok(Answer::Pass) } else { table::dispatch(tracee, &translated).await };
+    match outcome {
         Ok(Answer::Pass) if translated.args != call.args => tracee.run(&translated).await.map(Answer::Value),
         outcome => outcome,
     }

@@ -232,6 +232,17 @@ pub trait Tracee {
     /// The same may hold for the child that the thread is about to make.
     fn next_child_apart(&self);
 
+    /// Whether the thread leaves any files alone.
+    fn leaves_any(&self) -> bool {
+        false
+    }
+
+    /// Whether the file that a path leads to, or with an empty one the descriptor itself, is one that the thread leaves
+    /// alone, or would be if it were made.
+    fn is_left(&self, _dirfd: i32, _path: &[u8], _last: Last) -> bool {
+        false
+    }
+
     // A process with another root. An engine that knows none leaves all of it as it is.
 
     /// Whether the process has another root, so that its paths are to be translated.

@@ -39,6 +39,7 @@ impl Tracer {
                 space: Rc::default(),
                 maker: 0,
                 watches_waits: false,
+                is_off: false,
             };
             let ids = (attach.pid, attach.pid, 0);
             self.log.info(format_args!("{}: attached, engine {:?}", attach.pid, attach.engine));
@@ -71,6 +72,7 @@ impl Tracer {
                     settings: Rc::new(attach.settings),
                     groups: Rc::from([0]),
                     maker: old.maker,
+                    is_off: false,
                     ..old.inheritance(true)
                 };
                 let ids = (old.tid, old.tgid, old.parent);

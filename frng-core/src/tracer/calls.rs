@@ -9,8 +9,8 @@ use super::ptrace::{self, Gone, Position, SyscallInfo};
 use super::run::Tracer;
 use super::thread::Thread;
 use super::tracked::Phase;
-use crate::arch::{DONE_NUMBER, HOW_DEEP, WHO_FOOLS};
-use crate::call::{Call, Scope, Stop, Sys};
+use crate::arch::{DONE_NUMBER, HOW_DEEP, IS_LET_GO, LEAVE_ALONE, LET_GO, WHO_FOOLS};
+use crate::call::{Call, Scope, Stop, Sys, TraceeAddr};
 use crate::errno::Errno;
 use crate::filter;
 use crate::inside::calls;
@@ -112,11 +112,22 @@ impl Tracer {
     }
 
     /// A program asks whether it is fooled: another frng does.
-    fn answer_about_us(&mut self, tid: i32, question: u64) -> Result<(), Gone> {
-        let trampoline = &self.world.trampoline;
+    fn answer_about_us(&mut self, tid: i32, [question, operand, ..]: [u64; 6]) -> Result<(), Gone> {
         let answer = match question {
             WHO_FOOLS => u64::from(std::process::id()),
-            HOW_DEEP => trampoline.depth(),
+            HOW_DEEP => self.world.trampoline.depth(),
+            LEAVE_ALONE => {
+                let left = self.tracked(tid)?.thread.leave_alone(TraceeAddr(operand));
+                left.map_or_else(Errno::to_raw, |()| 1)
+            }
+            LET_GO => self.turn_off(tid)?,
+            IS_LET_GO => {
+                if self.tracked(tid)?.thread.is_off.get() {
+                    1
+                } else {
+                    2
+                }
+            }
             _ => return self.resume(tid, 0),
         };
         self.settle_with(tid, answer)
@@ -148,7 +159,10 @@ impl Tracer {
             }
         }
         if number == u64::from(DONE_NUMBER) {
-            return self.answer_about_us(tid, args[0]);
+            return self.answer_about_us(tid, args);
+        }
+        if tracked.thread.is_off.get() {
+            return self.resume(tid, 0);
         }
         let Some(sys) = abi.sys(number) else {
             return if filter::is_of_variant(number) { self.refuse_foreign(tid) } else { self.resume(tid, 0) };

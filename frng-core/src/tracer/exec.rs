@@ -110,6 +110,7 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable], begun: Option<u64>) -
     let with_agent = thread.engine == Engine::Inline
         && begun.is_none()
         && !thread.is_rooted()
+        && !thread.leaves_any()
         && !thread.world.nested.is_traced(thread.tid)
         && thread.world.agents_abi(thread).is_some();
     let code = thread.world.trampoline.bootstrap(abi.abi(), with_agent);

@@ -26,6 +26,7 @@ mod leaving;
 mod lookup;
 mod nested;
 mod new_program;
+mod off;
 mod orders;
 mod orphans;
 mod others;

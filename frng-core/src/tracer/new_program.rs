@@ -35,6 +35,9 @@ impl Tracer {
         tracked.closed = None;
         let thread = Rc::clone(&tracked.thread);
         self.left_space(&thread);
+        if thread.is_off.get() {
+            return self.begin_off(tid);
+        }
         self.prepare(tid, None)
     }
 

@@ -256,7 +256,9 @@ impl Tracer {
     pub(super) fn insert(&mut self, tracked: Tracked) {
         let tid = tracked.thread.tid;
         self.world.remembered.begins(tid);
-        self.world.threads.borrow_mut().insert(tid, Rc::downgrade(&tracked.thread));
+        if !tracked.thread.is_off.get() {
+            self.world.threads.borrow_mut().insert(tid, Rc::downgrade(&tracked.thread));
+        }
         self.tracked.insert(tid, tracked);
     }
 

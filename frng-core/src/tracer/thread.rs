@@ -116,6 +116,8 @@ pub struct Thread {
     pub(super) wants_waits: Cell<bool>,
     /// Its filter stops at waits.
     pub(super) watches_waits: Cell<bool>,
+    /// It is not fooled; see [`super::off`].
+    pub(super) is_off: Cell<bool>,
     /// What has to stay open until the handler ends.
     pub(super) held: RefCell<Vec<Rc<OwnedFd>>>,
     /// The signals that its program blocks, while all are held back for a handler.
@@ -160,6 +162,8 @@ pub struct Start {
     pub maker: i32,
     /// Its filter stops at waits.
     pub watches_waits: bool,
+    /// It is not fooled.
+    pub is_off: bool,
 }
 
 impl Thread {
@@ -183,6 +187,7 @@ impl Thread {
             rooted: RefCell::new(start.rooted),
             wants_waits: Cell::new(false),
             watches_waits: Cell::new(start.watches_waits),
+            is_off: Cell::new(start.is_off),
             held: RefCell::default(),
             program_mask: Cell::new(None),
             is_stopped: Cell::new(false),
@@ -219,6 +224,7 @@ impl Thread {
             space: Rc::clone(&self.space.borrow()),
             maker: self.tid,
             watches_waits: self.watches_waits.get(),
+            is_off: self.is_off.get(),
         }
     }
 
@@ -521,6 +527,14 @@ impl Tracee for Thread {
 
     fn has_root(&self) -> bool {
         self.is_rooted()
+    }
+
+    fn leaves_any(&self) -> bool {
+        Thread::leaves_any(self)
+    }
+
+    fn is_left(&self, dirfd: i32, path: &[u8], last: Last) -> bool {
+        self.is_left_alone(dirfd, path, last)
     }
 
     fn has_own_view(&self) -> bool {

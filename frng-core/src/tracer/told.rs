@@ -28,7 +28,8 @@ pub fn tell(thread: &Thread) {
         members.iter().filter(|other| Rc::ptr_eq(&space, &other.space.borrow())).all(|other| same(thread, other));
     let groups = thread.groups.borrow();
     // Where paths are looked at closely that is the tracer's, which has room for it.
-    let usable = uniform && groups.len() <= GROUPS_MAX && !thread.looks_at_paths() && !space.put_back.get();
+    let by_path = thread.looks_at_paths() || thread.leaves_any();
+    let usable = uniform && groups.len() <= GROUPS_MAX && !by_path && !space.put_back.get();
     space.uniform.set(uniform);
     let mut content = Content::new();
     content.usable = usable.into();

@@ -12,6 +12,8 @@ use frng_core::state::audit::{Fate, Finding, Found, audit};
 use frng_core::state::{self, StateFile};
 use zerocopy::FromBytes;
 
+use super::progress::Progress;
+
 /// Looks through a tree. Returns what is to be said, and whether all is well by now.
 ///
 /// # Errors
@@ -76,6 +78,7 @@ fn walk(tree: &Path) -> Result<Vec<Found>, String> {
     let failed = |path: &Path, error: io::Error| format!("cannot look at {}: {error}", path.display());
     let mut found = Vec::new();
     let mut left = vec![Vec::new()];
+    let mut progress = Progress::of("names looked at");
     while let Some(path) = left.pop() {
         let full = if path.is_empty() { tree.to_path_buf() } else { tree.join(OsStr::from_bytes(&path)) };
         // The tree may be named by a symbolic link.
@@ -90,6 +93,7 @@ fn walk(tree: &Path) -> Result<Vec<Found>, String> {
             return Err(failed(&full, io::Error::from_raw_os_error(libc::ENOTDIR)));
         }
         found.push(Found { path: if path.is_empty() { b".".to_vec() } else { path }, real });
+        progress.add(1);
     }
     found.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(found)

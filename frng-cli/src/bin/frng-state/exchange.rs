@@ -11,6 +11,7 @@ use frng_core::state::{self, Record, StateFile, foreign};
 use super::accounts::Accounts;
 use super::claims::{self, Claim};
 use super::options::Format;
+use super::progress::Progress;
 use super::tree::{self, Names, Tree, reason};
 use super::{complain, device_table, mtree};
 
@@ -22,12 +23,11 @@ pub fn import(
     tree: Option<&Path>,
 ) -> Result<String, String> {
     let name = from.map_or("stdin".into(), |path| path.display().to_string());
-    let mut text = Vec::new();
     let read = match from {
-        Some(path) => File::open(path).and_then(|mut file| file.read_to_end(&mut text)),
-        None => io::stdin().lock().read_to_end(&mut text),
+        Some(path) => File::open(path).and_then(|mut file| read_all(&mut file)),
+        None => read_all(&mut io::stdin().lock()),
     };
-    read.map_err(|error| format!("cannot read {name}: {error}"))?;
+    let text = read.map_err(|error| format!("cannot read {name}: {error}"))?;
     let refused = |why: String| format!("cannot import {name}: {why}");
     let count;
     let all = match format.unwrap_or_else(|| guess(&text)) {
@@ -49,6 +49,23 @@ pub fn import(
         }
     };
     Ok(format!("{}: {count} lies imported, {} in all\n", state.display(), all.len()))
+}
+
+fn read_all(from: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut progress = Progress::of("bytes read");
+    let mut piece = vec![0; 1 << 16];
+    let mut text = Vec::new();
+    loop {
+        match from.read(&mut piece) {
+            Ok(0) => return Ok(text),
+            Ok(len) => {
+                text.extend_from_slice(&piece[..len]);
+                progress.add(len as u64);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// What every file of sqlite begins with.

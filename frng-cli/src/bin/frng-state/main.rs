@@ -11,6 +11,7 @@ mod mtree;
 #[cfg(test)]
 mod mutations;
 mod options;
+mod progress;
 #[cfg(feature = "pseudo")]
 mod pseudo;
 mod show;

@@ -11,6 +11,7 @@ use frng_core::state::{Record, Xattrs};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row, params};
 
+use super::progress::Progress;
 use super::tree::Names;
 
 /// The tables as pseudo makes them, with the version that its releases from 1.6 on have reached.
@@ -46,7 +47,9 @@ pub fn read(path: &Path) -> Result<Vec<Record>, String> {
     let mut files =
         database.prepare("SELECT dev, ino, uid, gid, mode, rdev FROM files WHERE deleting = 0").map_err(told)?;
     let mut rows = files.query([]).map_err(told)?;
+    let mut progress = Progress::of("rows read");
     while let Some(row) = rows.next().map_err(told)? {
+        progress.add(1);
         let record = record(row)?;
         if let Some(record) = record {
             let key = record.inode.key();
@@ -55,6 +58,7 @@ pub fn read(path: &Path) -> Result<Vec<Record>, String> {
             }
         }
     }
+    drop(progress);
     let mut xattrs = database.prepare("SELECT dev, ino, name, value FROM xattrs").map_err(told)?;
     let mut rows = xattrs.query([]).map_err(told)?;
     while let Some(row) = rows.next().map_err(told)? {
@@ -143,7 +147,9 @@ fn fill(records: &[Record], names: Option<&Names>, root: &[u8], path: &Path) -> 
         let mut xattr = change.prepare(
             "INSERT INTO xattrs (dev, ino, name, value) VALUES (?1, ?2, CAST(?3 AS TEXT), CAST(?4 AS TEXT))",
         )?;
+        let mut progress = Progress::of("lies written");
         for record in records {
+            progress.add(1);
             let (dev, ino, lie) = (record.inode.dev as i64, record.inode.ino as i64, record.lie);
             let mut paths: Vec<Vec<u8>> = names
                 .map_or(&[][..], |names| names.of(record))

@@ -15,6 +15,8 @@ use frng_core::state::Record;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use zerocopy::FromZeros;
 
+use super::progress::Progress;
+
 /// An open tree.
 pub struct Tree {
     /// As the user names it.
@@ -53,6 +55,7 @@ impl Tree {
     pub fn walk_from(&self, start: &[u8]) -> Result<Vec<Found>, String> {
         let mut found = Vec::new();
         let mut open = vec![start.to_vec()];
+        let mut progress = Progress::of("names looked at");
         while let Some(path) = open.pop() {
             let full = self.outside(&path);
             let failed = |error: io::Error| format!("cannot look at {}: {}", full.display(), reason(&error));
@@ -66,6 +69,7 @@ impl Tree {
                 open.extend(children.into_iter().rev());
             }
             found.push(Found { path, real });
+            progress.add(1);
         }
         Ok(found)
     }

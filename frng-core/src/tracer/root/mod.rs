@@ -7,6 +7,7 @@
 
 mod copies;
 pub mod emulators;
+mod left;
 mod mounts;
 mod naming;
 mod open;
@@ -40,6 +41,8 @@ pub struct Rooted {
     pub root: Option<Directory>,
     /// What is mounted, for all processes of an invocation.
     pub mounts: Rc<Mounts>,
+    /// The directories below which files are left alone, as the kernel names them.
+    pub left: Rc<[Vec<u8>]>,
     /// Its filter stops at every call with a path.
     pub is_filtered: bool,
     /// The program that it executes, if the kernel would name another.

@@ -1,0 +1,86 @@
+//! How far a long operation is, told on stderr while it lasts, if that is a terminal.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// Nothing is told of what takes no longer than this.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Between two lines.
+const STEP: Duration = Duration::from_millis(200);
+
+/// Counts what is done. The line is taken away when this is dropped.
+pub struct Progress {
+    what: &'static str,
+    count: u64,
+    /// When to tell next; never, if nobody watches.
+    next: Option<Instant>,
+    is_shown: bool,
+}
+
+impl Progress {
+    /// Nothing done yet of what is to be told as `COUNT WHAT`; a short text, for it must fit into a line.
+    pub fn of(what: &'static str) -> Progress {
+        Progress::watched(what, io::stderr().is_terminal(), Instant::now())
+    }
+
+    fn watched(what: &'static str, by_somebody: bool, now: Instant) -> Progress {
+        Progress { what, count: 0, next: by_somebody.then_some(now + PATIENCE), is_shown: false }
+    }
+
+    /// So many more are done.
+    pub fn add(&mut self, count: u64) {
+        self.count += count;
+        if self.next.is_none() {
+            return;
+        }
+        if let Some(line) = self.line(Instant::now()) {
+            tell(&line);
+        }
+    }
+
+    /// The line, if it is time for it.
+    fn line(&mut self, now: Instant) -> Option<String> {
+        let due = self.next.filter(|next| *next <= now)?;
+        self.next = Some((due + STEP).max(now));
+        self.is_shown = true;
+        Some(format!("\r\x1b[Kfrng-state: {} {}", self.count, self.what))
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.is_shown {
+            tell("\r\x1b[K");
+        }
+    }
+}
+
+/// If it cannot be told nothing is lost.
+fn tell(text: &str) {
+    let mut out = io::stderr();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_short_or_watched_by_nobody_is_not_told() {
+        let now = Instant::now();
+        let mut progress = Progress::watched("names", true, now);
+        progress.count = 7;
+        assert_eq!(progress.line(now + PATIENCE / 2), None);
+        assert_eq!(progress.next, Some(now + PATIENCE));
+        assert!(progress.line(now + PATIENCE).unwrap().ends_with("frng-state: 7 names"));
+        assert_eq!(progress.line(now + PATIENCE + STEP / 2), None);
+        // Not made up for after a pause.
+        assert!(progress.line(now + 100 * PATIENCE).is_some());
+        assert_eq!(progress.next, Some(now + 100 * PATIENCE));
+        progress.is_shown = false;
+
+        let mut unwatched = Progress::watched("names", false, now);
+        unwatched.add(7);
+        assert_eq!((unwatched.line(now + 100 * PATIENCE), unwatched.is_shown), (None, false));
+    }
+}
