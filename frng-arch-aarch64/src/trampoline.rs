@@ -219,8 +219,11 @@ mod tests {
     }
 
     const ASSEMBLED: &[u32] = &[
-        0x1000_0581, // adr x1, b0 <path>
-        0x9280_0c60, // mov x0, #0xffffffffffffff9c
+        0x1000_05e1, // adr x1, bc <path>
+        0xd29f_f380, // mov x0, #0xff9c
+        0xf2bf_ffe0, // movk x0, #0xffff, lsl #16
+        0xf2cd_cce0, // movk x0, #0x6e67, lsl #32
+        0xf2ec_ce40, // movk x0, #0x6672, lsl #48
         0xd280_0042, // mov x2, #0x2
         0xf2a0_0102, // movk x2, #0x8, lsl #16
         0xd280_0708, // mov x8, #0x38
@@ -299,8 +302,8 @@ mod tests {
             0xd61f_0200, // br x16
         ];
         let words = words(&out[..len]);
-        assert_eq!(words[32..36], expected);
-        assert_eq!(words[36..], ASSEMBLED[32..]);
+        assert_eq!(words[35..39], expected);
+        assert_eq!(words[39..], ASSEMBLED[35..]);
     }
 
     #[test]

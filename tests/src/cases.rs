@@ -15,6 +15,8 @@ pub mod lifetime;
 pub mod mixed;
 pub mod mode;
 pub mod mounts;
+pub mod mounts_devices;
+pub mod mounts_told;
 pub mod namespaces;
 pub mod narrow;
 pub mod odds;
@@ -26,6 +28,7 @@ pub mod races;
 pub mod reach;
 pub mod root_exec;
 pub mod roots;
+pub mod roots_calls;
 pub mod scheduling;
 pub mod signals;
 pub mod sockets;
@@ -103,8 +106,11 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         xattr_acl::CASES,
         namespaces::CASES,
         roots::CASES,
+        roots_calls::CASES,
         root_exec::CASES,
         mounts::CASES,
+        mounts_devices::CASES,
+        mounts_told::CASES,
         odds::CASES,
         scheduling::CASES,
         narrow::CASES,

@@ -235,7 +235,7 @@ calls! {
 
     // Another root: policy/root.rs
     Chroot "chroot" (Path) Always, root::chroot, "remembered: from then on all paths of the process are translated; runs as it is in a mount namespace of the program's own";
-    PivotRoot "pivot_root" (Path, Path) Always, root::pivot_root, "as chroot, where both directories are in a root already; what was the root before is not shown at the second one";
+    PivotRoot "pivot_root" (Path, Path) Always, root::pivot_root, "as chroot, and what was the root before is shown at the second directory";
     Chdir "chdir" (Path) Inside, tools::pass, "";
     Fchdir "fchdir" (Fd) Inside, tools::pass, "";
     Getcwd "getcwd" (Out, Length) Inside, root::getcwd, "";
@@ -267,8 +267,8 @@ calls! {
     IoUringRegister "io_uring_register" (Fd, Op, In, Count) Always, evasion::not_implemented, "ENOSYS, also for a ring that was handed in";
 
     // New threads and processes: policy/children.rs
-    Clone "clone" (Flags, Int, Out, Out, Int) AnyBit(Flags, policy::children::LOOKED_AT), children::clone, "CLONE_UNTRACED is taken away";
-    Clone3 "clone3" (In, Length) Always, children::clone3, "CLONE_UNTRACED is taken away";
+    Clone "clone" (Flags, Int, Out, Out, Int) AnyBit(Flags, policy::children::LOOKED_AT), children::clone, "CLONE_UNTRACED is taken away; so are new namespaces of root, which are accepted and not made";
+    Clone3 "clone3" (In, Length) Always, children::clone3, "CLONE_UNTRACED is taken away; so are new namespaces of root, which are accepted and not made";
 
     // Programs: policy/program.rs, policy/exec.rs
     Execve "execve" (Path, In, In) Executing, program::execute, "ENOEXEC for programs of conventions that are not supported; set-user-ID and the auxv are seen to after the exec";

@@ -10,7 +10,7 @@ use crate::creds::CAP_SYS_ADMIN;
 use crate::errno::Errno;
 
 /// The namespaces that only CAP_SYS_ADMIN may make.
-const PRIVILEGED: i32 = libc::CLONE_NEWNS
+pub const PRIVILEGED: i32 = libc::CLONE_NEWNS
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWIPC
     | libc::CLONE_NEWPID

@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::creation::{introduce, is_plain};
 use super::parent::{self, Parent};
-use super::{Answer, Outcome, Tracee, TraceeExt};
+use super::{Answer, Outcome, RESOLVE_SCOPED, Tracee, TraceeExt};
 use super::{devices, procfs, view};
 use crate::call::table::TMPFILE;
 use crate::call::{Arg, Call, FileRef, Sys, TraceeAddr};
@@ -28,8 +28,6 @@ struct OpenHow {
 
 /// `OPEN_HOW_SIZE_VER0`.
 const OPEN_HOW_LEN: usize = size_of::<OpenHow>();
-/// `RESOLVE_BENEATH | RESOLVE_IN_ROOT`: a path means something else than to other calls.
-pub(super) const RESOLVE_ELSEWHERE: u64 = 0x08 | 0x10;
 
 /// An open in any of its forms.
 struct Opening {
@@ -98,7 +96,7 @@ impl Opening {
         if !meets_device && !takes_bits && (!may_make || makes_plain) {
             return Ok(Answer::Pass);
         }
-        if self.how.resolve & RESOLVE_ELSEWHERE != 0 {
+        if self.how.resolve & RESOLVE_SCOPED != 0 {
             return if may_make && !makes_plain { self.make_exclusively(tracee).await } else { Ok(Answer::Pass) };
         }
         let never_follows = self.has(libc::O_NOFOLLOW) || may_make && self.has(libc::O_EXCL);

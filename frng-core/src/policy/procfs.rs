@@ -1,5 +1,5 @@
-//! What procfs tells of fooled processes: proc_pid_status(5), and whom it says their files belong to
-//! (`fs/proc/base.c: task_dump_owner`).
+//! What procfs tells of fooled processes: proc_pid_status(5), what is mounted for one in another root, and whom it says
+//! their files belong to (`fs/proc/base.c: task_dump_owner`).
 //!
 //! The kernel makes such a text when it is read, and reading does not stop. So a descriptor of a file that tells something
 //! faked is replaced by one of a copy. That is done when it is opened, where opens are looked at, and otherwise when it is asked
@@ -23,7 +23,7 @@ pub const NAME_MAX: usize = 256;
 const COPY_PATH_MAX: usize = 64;
 
 /// Names of files that tell something faked.
-const NAMES: [&[u8]; 1] = [b"status"];
+const NAMES: [&[u8]; 4] = [b"status", b"mounts", b"mountinfo", b"mountstats"];
 
 /// Whether a path may be that of a file which tells something faked; links of other names are not followed to find out.
 pub fn may_name(path: &[u8]) -> bool {
@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn names_of_processes_are_found_whoever_they_are() {
-        for name in ["/proc/self/status", "/proc/1/task/2/status", "status", "self/status", "../status"] {
+        for name in ["/proc/self/status", "/proc/1/task/2/status", "status", "self/status", "../status", "/proc/mounts"]
+        {
             assert!(may_name(name.as_bytes()), "{name}");
         }
         for name in ["/var/lib/dpkg/status", "/proc/self/stat", "/proc/status/x", "", "/", "xstatus"] {

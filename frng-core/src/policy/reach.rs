@@ -6,7 +6,7 @@
 
 use super::permission::{self, EXECUTE, READ, Subject, WRITE};
 use super::walk::{Found, Walked, walk};
-use super::{Last, PATH_MAX, Tracee, TraceeExt, creation, opening, root, sockets, times, view};
+use super::{Last, PATH_MAX, RESOLVE_SCOPED, Tracee, TraceeExt, creation, root, sockets, times, view};
 use crate::call::table::TMPFILE;
 use crate::call::{Arg, Call, FileRef, Sys};
 use crate::creds::{CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_KILL, CAP_SYS_PTRACE, Creds};
@@ -318,7 +318,7 @@ impl<T: Tracee> Checker<'_, T> {
         }
         let word =
             |at: usize| how.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |word| u64::from_ne_bytes(*word));
-        if word(16) & opening::RESOLVE_ELSEWHERE != 0 { Ok(()) } else { self.open(call.file(), word(0)).await }
+        if word(16) & RESOLVE_SCOPED != 0 { Ok(()) } else { self.open(call.file(), word(0)).await }
     }
 
     /// `path_openat, may_open`.

@@ -5,7 +5,10 @@
 //! readlink of procfs) is translated back.
 
 use super::root_socket::translate_address;
-use super::{Answer, Last, Outcome, PATH_MAX, Tracee, TraceeExt, left, root_exec};
+use super::{
+    Answer, Last, MountSource, MountTold, Outcome, PATH_MAX, RESOLVE_REFUSING, Tracee, TraceeExt, left, mounts,
+    root_exec,
+};
 use crate::call::{Arg, Call, Sys, TraceeAddr, table};
 use crate::creds::CAP_SYS_CHROOT;
 use crate::errno::Errno;
@@ -49,14 +52,16 @@ pub(super) fn translated<T: Tracee>(tracee: &T, call: &Call) -> Result<Call, Err
         }
         return Ok(translated);
     }
+    let mut refused = 0;
     if call.sys == Sys::Openat2 {
-        match resolve_flags(tracee, call) {
-            None => return Ok(translated),
-            Some(resolve) if resolve & RESOLVE_SCOPED != 0 => return Ok(translated),
-            Some(resolve) if resolve & RESOLVE_REFUSING != 0 => {
-                translated = without_refusals(tracee, call, resolve)?;
-            }
-            Some(_) => {}
+        let Some(resolve) = resolve_flags(tracee, call) else { return Ok(translated) };
+        refused = resolve & RESOLVE_REFUSING;
+        // A path that never leaves its directory means the same whatever the root; what else there is the kernel refuses.
+        if resolve & !(RESOLVE_REFUSING | RESOLVE_CACHED) != 0 {
+            return Ok(translated);
+        }
+        if refused != 0 {
+            translated = without_refusals(tracee, call, resolve)?;
         }
     }
     for (kind, directory, nth) in
@@ -74,7 +79,7 @@ pub(super) fn translated<T: Tracee>(tracee: &T, call: &Call) -> Result<Call, Err
         let has_directory = call.row().args.contains(&directory);
         let dirfd = if has_directory { call.int(directory) as i32 } else { libc::AT_FDCWD };
         let to = tracee.aside()?.add((nth * PATH_MAX) as u64);
-        tracee.translate(dirfd, path, last(tracee, call, kind), to)?;
+        tracee.translate(dirfd, path, last(tracee, call, kind), refused, to)?;
         translated = translated.with(kind, to.0);
         if has_directory {
             translated = translated.with(directory, libc::AT_FDCWD as u64);
@@ -82,13 +87,6 @@ pub(super) fn translated<T: Tracee>(tracee: &T, call: &Call) -> Result<Call, Err
     }
     Ok(translated)
 }
-
-/// `RESOLVE_BENEATH | RESOLVE_IN_ROOT` (`include/uapi/linux/openat2.h`): a path never leaves its directory, so it means the
-/// same whatever the root.
-const RESOLVE_SCOPED: u64 = 0x08 | 0x10;
-/// `RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS`: refuse names that go through links of procfs, as the
-/// translated ones do.
-const RESOLVE_REFUSING: u64 = 0x01 | 0x02 | 0x04;
 
 /// The `resolve` of a `struct open_how`, which comes behind flags and mode; `None` if it cannot be read.
 fn resolve_flags<T: Tracee>(tracee: &T, call: &Call) -> Option<u64> {
@@ -100,7 +98,10 @@ fn resolve_flags<T: Tracee>(tracee: &T, call: &Call) -> Option<u64> {
 /// Where `resolve` is in a `struct open_how`, in bytes.
 const RESOLVE_AT: u64 = 16;
 
-/// An openat2 without the flags that refuse the translated name. What they would have refused is not.
+/// `RESOLVE_CACHED` (`include/uapi/linux/openat2.h`): only what needs no waiting.
+const RESOLVE_CACHED: u64 = 0x20;
+
+/// An openat2 without the flags that refuse the translated name, which goes through a link of procfs.
 fn without_refusals<T: Tracee>(tracee: &T, call: &Call, resolve: u64) -> Result<Call, Errno> {
     let mut how = [0; RESOLVE_AT as usize];
     tracee.read(call.addr(Arg::OpenHow), &mut how)?;
@@ -187,6 +188,10 @@ pub async fn pivot_root<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     if !tracee.is_mount_point(path)? {
         return Err(Errno::EINVAL);
     }
+    let mut old = [0; PATH_MAX];
+    let old = path_of(tracee, TraceeAddr(call.nth(Arg::Path, 1)), &mut old)?;
+    let told = MountTold { kind: b"", source: b"", flags: mounts::BIND | mounts::REC, data: b"" };
+    tracee.mount(MountSource::Bind(b"/"), old, &told)?;
     tracee.change_root(path, true).await?;
     Ok(Answer::Value(0))
 }
@@ -224,7 +229,7 @@ pub async fn readlink<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let at = call.row().args.contains(&Arg::Dirfd);
     let dirfd = if at { call.int(Arg::Dirfd) as i32 } else { libc::AT_FDCWD };
     let to = tracee.aside()?;
-    if tracee.translate(dirfd, path, Last::Link, to)? {
+    if tracee.translate(dirfd, path, Last::Link, 0, to)? {
         let mut text = [0; PATH_MAX];
         let have = tracee.link_text(dirfd, path, &mut text)?;
         let text = text.get(..have.min(len as usize)).ok_or(Errno::ENAMETOOLONG)?;

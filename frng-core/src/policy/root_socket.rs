@@ -45,7 +45,7 @@ pub fn translate_address<T: Tracee>(
         name = tracee.read_cstr(at, &mut buffer)?;
     }
     if name.is_empty() || name.len() > ADDRESS_LEN - FAMILY_LEN {
-        tracee.translate(libc::AT_FDCWD, path, last, at)?;
+        tracee.translate(libc::AT_FDCWD, path, last, 0, at)?;
         name = tracee.read_cstr(at, &mut buffer)?;
     }
     // The terminator may be missing.

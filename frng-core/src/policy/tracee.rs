@@ -257,11 +257,11 @@ pub trait Tracee {
 
     /// Finds what a path leads to in the root of the process, and puts a name that the kernel understands, terminated,
     /// to `to`, where there is room for [`PATH_MAX`] bytes. It is good until the handler ends. Returns whether it is that
-    /// of a link of procfs which tells more than its text.
+    /// of a link of procfs which tells more than its text. `refused` are those of openat2(2)'s [`RESOLVE_REFUSING`] that it asks for.
     ///
     /// # Errors
     /// Those of looking it up; not that of the last component, for the kernel to tell.
-    fn translate(&self, _dirfd: i32, _path: &[u8], _last: Last, _to: TraceeAddr) -> Result<bool, Errno> {
+    fn translate(&self, _dirfd: i32, _path: &[u8], _last: Last, _refused: u64, _to: TraceeAddr) -> Result<bool, Errno> {
         Err(Errno::ENOSYS)
     }
 
@@ -332,12 +332,20 @@ pub trait Tracee {
     /// The prepared program was not executed.
     fn forget_program(&self) {}
 
-    /// Shows `source` at a path, for processes in another root.
+    /// Shows `source` at a path, for processes in another root. procfs tells `told` of it, if it is not one that is moved.
     ///
     /// # Errors
     /// mount(2)'s.
-    fn mount(&self, _source: MountSource, _path: &[u8]) -> Result<(), Errno> {
+    fn mount(&self, _source: MountSource, _path: &[u8], _told: &MountTold) -> Result<(), Errno> {
         Err(Errno::EPERM)
+    }
+
+    /// Has procfs tell other flags and options of what is mounted at a path by [`Tracee::mount`], if anything is.
+    ///
+    /// # Errors
+    /// Those of looking it up.
+    fn remount(&self, _path: &[u8], _told: &MountTold) -> Result<(), Errno> {
+        Ok(())
     }
 
     /// Whether something is shown at a path by [`Tracee::mount`], or it is the root.
@@ -412,6 +420,22 @@ pub const PATH_MAX: usize = 4096;
 /// Bytes of [`Tracee::aside`]: two paths and a page for structures.
 pub const ASIDE_LEN: usize = 3 * 4096;
 
+// `RESOLVE_*` (`include/uapi/linux/openat2.h`).
+/// Mounts are not crossed.
+pub const RESOLVE_NO_XDEV: u64 = 0x01;
+/// Links of procfs that lead elsewhere than their text says are not followed.
+pub const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
+/// No symbolic link is followed.
+pub const RESOLVE_NO_SYMLINKS: u64 = 0x04;
+/// A path never leaves its directory.
+pub const RESOLVE_BENEATH: u64 = 0x08;
+/// Its directory is the root of a path.
+pub const RESOLVE_IN_ROOT: u64 = 0x10;
+/// What refuses a path because of where it leads through.
+pub const RESOLVE_REFUSING: u64 = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
+/// What makes a path mean the same whatever the root, and something else than to other calls.
+pub const RESOLVE_SCOPED: u64 = RESOLVE_BENEATH | RESOLVE_IN_ROOT;
+
 /// What a call does with the last component of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Last {
@@ -443,6 +467,19 @@ pub enum MountSource<'a> {
     Host(&'a [u8]),
     /// The mount point itself: it is one, and shows what it is.
     Itself,
+}
+
+/// What mount(2) was told of a mount, for proc_pid_mountinfo(5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MountTold<'a> {
+    /// The kind of filesystem.
+    pub kind: &'a [u8],
+    /// What is mounted.
+    pub source: &'a [u8],
+    /// `MS_*`.
+    pub flags: u64,
+    /// Options of the filesystem.
+    pub data: &'a [u8],
 }
 
 /// Conveniences over the primitives; the same for every engine.

@@ -52,7 +52,17 @@ impl Thread {
             return None;
         }
         let other = self.numbered(place.tid)?;
-        let text = fs::read_to_string(&name).ok()?;
+        let told =
+            if place.rest == "status" { self.status_told(&name, &other)? } else { other.mounts_told(place.rest)? };
+        let copy = unnamed(&name, &told).ok()?;
+        let path = format!("/proc/{}/fd/{}\0", std::process::id(), copy.as_raw_fd());
+        self.held.borrow_mut().push(Rc::new(copy.into()));
+        Some(path.into_bytes())
+    }
+
+    /// proc_pid_status(5) of a thread.
+    fn status_told(&self, name: &str, other: &Thread) -> Option<Vec<u8>> {
+        let text = fs::read_to_string(name).ok()?;
         let mut told = String::with_capacity(text.len());
         let groups = Rc::clone(&other.groups.borrow());
         let story = Story {
@@ -65,10 +75,7 @@ impl Thread {
             is_stopped: other.is_stopped.get(),
         };
         procfs::rewrite(&text, &story, &mut told).ok()?;
-        let copy = unnamed(&name, told.as_bytes()).ok()?;
-        let path = format!("/proc/{}/fd/{}\0", std::process::id(), copy.as_raw_fd());
-        self.held.borrow_mut().push(Rc::new(copy.into()));
-        Some(path.into_bytes())
+        Some(told.into_bytes())
     }
 
     /// Whether any tracee has other ids than root's, or has had them when it ended.

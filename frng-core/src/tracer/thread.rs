@@ -31,7 +31,7 @@ use crate::errno::Errno;
 use crate::inode::InodeKey;
 use crate::log::Log;
 use crate::policy::program::audit_arch;
-use crate::policy::{Last, MountSource, Note, Others, Outcome, Process, Schedule, Settings, Tracee};
+use crate::policy::{Last, MountSource, MountTold, Note, Others, Outcome, Process, Schedule, Settings, Tracee};
 use crate::stat::{STATX_WANTED, Statx};
 use crate::state::Table;
 
@@ -541,8 +541,8 @@ impl Tracee for Thread {
         self.has_foreign_view()
     }
 
-    fn translate(&self, dirfd: i32, path: &[u8], last: Last, to: TraceeAddr) -> Result<bool, Errno> {
-        self.translate_path(dirfd, path, last, to)
+    fn translate(&self, dirfd: i32, path: &[u8], last: Last, refused: u64, to: TraceeAddr) -> Result<bool, Errno> {
+        self.translate_path(dirfd, path, last, refused, to)
     }
 
     fn translate_to_bind(&self, dirfd: i32, path: &[u8], last: Last, to: TraceeAddr) -> Result<(), Errno> {
@@ -594,8 +594,12 @@ impl Tracee for Thread {
         self.rooted.borrow_mut().starting = None;
     }
 
-    fn mount(&self, source: MountSource, path: &[u8]) -> Result<(), Errno> {
-        self.add_mount(source, path)
+    fn mount(&self, source: MountSource, path: &[u8], told: &MountTold) -> Result<(), Errno> {
+        self.add_mount(source, path, told)
+    }
+
+    fn remount(&self, path: &[u8], told: &MountTold) -> Result<(), Errno> {
+        self.change_mount(path, told)
     }
 
     fn is_mount_point(&self, path: &[u8]) -> Result<bool, Errno> {

@@ -16,6 +16,7 @@ cases![
     untraced_threads_are_fooled_too,
     clone3_refuses_what_it_refuses,
     clone3_leaves_its_arguments_alone,
+    children_in_new_namespaces,
 ];
 
 /// `struct clone_args` of Linux 5.7, eleven words.
@@ -142,4 +143,33 @@ fn clone3_leaves_its_arguments_alone() {
         Err(error) => println!("no child: {}", errno::name(error)),
     }
     println!("{}", std::hint::black_box(&args)[FLAGS] == CLONE_UNTRACED as u64);
+}
+
+/// They need a capability of root's, and are looked at after what makes no sense.
+fn children_in_new_namespaces() {
+    use libc::{
+        CLONE_FS, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, CLONE_SYSVSEM,
+    };
+    dir(c"d");
+    let each = [
+        CLONE_NEWNS,
+        CLONE_NEWUTS,
+        CLONE_NEWIPC,
+        CLONE_NEWPID,
+        CLONE_NEWNET,
+        CLONE_NEWCGROUP,
+        CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWPID,
+        CLONE_NEWNS | CLONE_FS,
+        CLONE_NEWIPC | CLONE_SYSVSEM,
+    ];
+    let make = |flags| {
+        println!("{flags:#x}");
+        let _ = std::io::stdout().flush();
+        wait_for(quiet!(clone(flags | SIGCHLD, NULL, NULL, NULL, NULL)));
+        let args = clone_args(flags, SIGCHLD);
+        let _ = std::io::stdout().flush();
+        wait_for(quiet!(clone3(&args, size_of::<CloneArgs>())));
+    };
+    each.into_iter().for_each(make);
+    crate::stage::as_user(1000, || each.into_iter().for_each(make));
 }

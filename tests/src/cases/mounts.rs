@@ -9,7 +9,7 @@ use libc::{
 };
 
 use super::cases;
-use super::root_exec;
+use super::{mounts_told, root_exec};
 use crate::seen::{show, show_target};
 use crate::stage::{as_user, dir, file, file_with, in_child, run, symlink};
 use crate::sys::{self, BAD, NULL};
@@ -26,14 +26,14 @@ cases![
     mounts_need_the_capability,
     procfs_inside_tells_of_the_process,
     procfs_inside_tells_of_the_program,
-    devices_of_a_bound_directory,
     mounts_made_inside,
     new_namespaces_are_roots,
     pivoted_root,
     mount_points_keep_their_names,
+    openat2_refuses_mounts,
 ];
 
-fn tree() {
+pub(super) fn tree() {
     dir(c"r");
     dir(c"r/d");
     dir(c"r/proc");
@@ -49,7 +49,7 @@ fn tree() {
 }
 
 /// Plays `scene` in a mount namespace of its own.
-fn apart(scene: impl FnOnce()) {
+pub(super) fn apart(scene: impl FnOnce()) {
     in_child(|| {
         must!(unshare(CLONE_NEWNS));
         must!(mount(NULL, c"/", NULL, MS_REC | MS_PRIVATE, NULL));
@@ -57,7 +57,7 @@ fn apart(scene: impl FnOnce()) {
     });
 }
 
-fn enter() {
+pub(super) fn enter() {
     must!(chroot(c"r"));
     must!(chdir(c"/"));
 }
@@ -267,22 +267,6 @@ fn procfs_inside_tells_of_the_program() {
     });
 }
 
-fn devices_of_a_bound_directory() {
-    tree();
-    dir(c"r/dev");
-    apart(|| {
-        must!(mount(c"/dev", c"r/dev", NULL, MS_BIND | MS_REC, NULL));
-        enter();
-        for path in [c"/dev/null", c"/dev/zero", c"/dev/../f"] {
-            show(path);
-        }
-        let fd = must!(openat(AT_FDCWD, c"/dev/zero", O_RDONLY, 0)) as i32;
-        let mut byte = [1u8];
-        let _ = call!(read(fd, &mut byte[..], 1));
-        println!("{byte:?}");
-    });
-}
-
 fn mounts_made_inside() {
     tree();
     apart(|| {
@@ -333,6 +317,15 @@ fn pivoted_root() {
         show(c"/d/covered");
         show(c"/../f");
         cwd();
+        show(c"/old/etc/passwd");
+        show(c"/old/..");
+        must!(chdir(c"/old/etc"));
+        cwd();
+        must!(chdir(c"/"));
+        println!("{}", mounts_told::told("mounts").iter().any(|line| line.starts_with("/old ")));
+        let _ = call!(umount2(c"/old", MNT_DETACH));
+        show(c"/old/etc/passwd");
+        show(c"/old");
     });
 }
 
@@ -353,5 +346,50 @@ fn mount_points_keep_their_names() {
         must!(umount2(c"r/f", MNT_DETACH));
         let _ = call!(unlinkat(AT_FDCWD, c"r/e", libc::AT_REMOVEDIR));
         let _ = call!(unlinkat(AT_FDCWD, c"r/f", 0));
+    });
+}
+
+fn openat2_refuses_mounts() {
+    tree();
+    apart(|| {
+        must!(mount(c"proc", c"r/proc", c"proc", 0, NULL));
+        must!(mount(c"h", c"r/d", NULL, MS_BIND, NULL));
+        must!(mount(c"h/x", c"r/f", NULL, MS_BIND, NULL));
+        enter();
+        let within = must!(openat(AT_FDCWD, c"/d", libc::O_PATH, 0)) as i32;
+        let sub = must!(openat(AT_FDCWD, c"/d/sub", libc::O_PATH, 0)) as i32;
+        for (resolve, name) in [(0x01, "no other mounts"), (0x02, "no magic links"), (0x04, "no symlinks")] {
+            let opened = |from: i32, path: &CStr| {
+                let how = [O_RDONLY as u64, 0, resolve];
+                if let Ok(fd) = sys::ok_or_errno(&format!("{name} {path:?}"), quiet!(openat2(from, path, &how, 24))) {
+                    let _ = quiet!(close(fd));
+                }
+            };
+            for path in [
+                c"/e",
+                c"/d",
+                c"/d/x",
+                c"/d/..",
+                c"/d/nothing",
+                c"/f",
+                c"/link/x",
+                c"/proc",
+                c"/proc/self/status",
+                c"/proc/self/root/e",
+                c"/proc/self/cwd",
+                c"/proc/self/exe",
+                c"/proc/thread-self/comm",
+                c"e/../d/../e",
+            ] {
+                opened(AT_FDCWD, path);
+            }
+            println!("within");
+            for path in [c"x", c"sub", c"sub/..", c"..", c"../e", c"absolute", c"up", c"/e", c"/d/x"] {
+                opened(within, path);
+            }
+            for path in [c"../x", c"../..", c"../../d/x"] {
+                opened(sub, path);
+            }
+        }
     });
 }

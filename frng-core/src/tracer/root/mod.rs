@@ -8,6 +8,8 @@
 mod copies;
 pub mod emulators;
 mod left;
+mod mountinfo;
+mod mounting;
 mod mounts;
 mod naming;
 mod open;
@@ -30,7 +32,7 @@ use super::thread::Thread;
 use super::told;
 use crate::call::{Sys, TraceeAddr};
 use crate::errno::Errno;
-use crate::policy::{Last, MountSource, PATH_MAX, Tracee, reach};
+use crate::policy::{Last, PATH_MAX, Tracee, reach};
 use crate::stat::{S_IFREG, Statx};
 use walk::{Found, Process, Walk};
 
@@ -137,12 +139,17 @@ impl Thread {
 
     /// What a path leads to, in the root of this thread or, without one, in ours.
     pub(super) fn find(&self, dirfd: i32, path: &[u8], last: Last) -> Result<Found, Errno> {
+        self.find_unless(dirfd, path, last, 0)
+    }
+
+    /// The same, `refused` being what openat2(2) shall refuse on the way.
+    fn find_unless(&self, dirfd: i32, path: &[u8], last: Last, refused: u64) -> Result<Found, Errno> {
         let rooted = self.rooted.borrow().clone();
         let root = match rooted.root {
             Some(root) => root,
             None => Directory::new(open::path_only(libc::AT_FDCWD, b"/", libc::O_DIRECTORY)?)?,
         };
-        let walk = Walk { root: &root, mounts: &rooted.mounts, process: self };
+        let walk = Walk { root: &root, mounts: &rooted.mounts, process: self, refused };
         walk.find(|| self.start(dirfd), path, last)
     }
 
@@ -184,8 +191,15 @@ impl Thread {
     }
 
     /// See [`Tracee::translate`].
-    pub(super) fn translate_path(&self, dirfd: i32, path: &[u8], last: Last, to: TraceeAddr) -> Result<bool, Errno> {
-        let found = self.find(dirfd, path, last)?;
+    pub(super) fn translate_path(
+        &self,
+        dirfd: i32,
+        path: &[u8],
+        last: Last,
+        refused: u64,
+        to: TraceeAddr,
+    ) -> Result<bool, Errno> {
+        let found = self.find_unless(dirfd, path, last, refused)?;
         self.put_name(to, &self.host_name(&found))?;
         Ok(found.is_magic)
     }
@@ -288,73 +302,6 @@ impl Thread {
         };
         // Of a file without a name or a pipe the text is no path.
         Ok(self.seen_place(&place).unwrap_or(place))
-    }
-
-    /// See [`Tracee::mount`].
-    pub(super) fn add_mount(&self, source: MountSource, path: &[u8]) -> Result<(), Errno> {
-        let point = self.open_found(path, Last::Target)?;
-        let key = open::stat(&point)?.id().key();
-        let directory = Directory::new(point).ok();
-        let shown = match source {
-            MountSource::Itself => mounts::Shown::Directory(directory.clone().ok_or(Errno::ENOTDIR)?),
-            MountSource::Bind(source) => mounts::shown(self.find(libc::AT_FDCWD, source, Last::Target)?)?,
-            MountSource::Moved(source) => {
-                let found = self.find(libc::AT_FDCWD, source, Last::Target)?;
-                let moved = open::stat(&found.open(0)?)?.id().key();
-                let shown = mounts::shown(found)?;
-                if !self.rooted.borrow().mounts.remove(&moved) {
-                    return Err(Errno::EINVAL);
-                }
-                shown
-            }
-            MountSource::Host(source) => {
-                let host = open::path_only(libc::AT_FDCWD, source, libc::O_DIRECTORY);
-                mounts::Shown::Directory(Directory::new(host.map_err(|_| Errno::ENODEV)?)?)
-            }
-        };
-        if directory.is_some() != matches!(shown, mounts::Shown::Directory(_)) {
-            return Err(Errno::ENOTDIR);
-        }
-        let first = !self.has_mounts();
-        self.rooted.borrow().mounts.add(key, directory, shown);
-        if first {
-            self.tell_of_mounts();
-        }
-        Ok(())
-    }
-
-    /// Tells the agents of all processes that have these mounts whether there are any.
-    fn tell_of_mounts(&self) {
-        let mounts = Rc::clone(&self.rooted.borrow().mounts);
-        let together: Vec<_> = {
-            let threads = self.world.threads.borrow();
-            let has = |other: &Rc<Thread>| Rc::ptr_eq(&mounts, &other.rooted.borrow().mounts);
-            threads.values().filter_map(|other| other.upgrade()).filter(has).collect()
-        };
-        together.iter().for_each(|thread| told::tell(thread));
-    }
-
-    /// See [`Tracee::is_mount_point`].
-    pub(super) fn is_mounted_at(&self, path: &[u8]) -> Result<bool, Errno> {
-        let found = self.open_found(path, Last::Target)?;
-        let key = open::stat(&found)?.id().key();
-        let rooted = self.rooted.borrow();
-        // Another root is none by itself.
-        let is_hosts_root = open::stat_at(libc::AT_FDCWD, b"/", 0)?.id().key() == key;
-        Ok(is_hosts_root || rooted.mounts.is_point(&key))
-    }
-
-    /// See [`Tracee::umount`].
-    pub(super) fn remove_mount(&self, path: &[u8], last: Last) -> Result<(), Errno> {
-        let found = self.open_found(path, last)?;
-        let key = open::stat(&found)?.id().key();
-        if !self.rooted.borrow().mounts.remove(&key) {
-            return Err(Errno::EINVAL);
-        }
-        if !self.has_mounts() {
-            self.tell_of_mounts();
-        }
-        Ok(())
     }
 
     /// The beginning of a program; see [`Tracee::program_head`].

@@ -1,11 +1,16 @@
 //! What is pretended to be mounted, seen by processes in another root.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use super::open;
+use super::show::inside;
 use super::walk::{Directory, Found};
 use crate::errno::Errno;
 use crate::inode::InodeKey;
+use crate::policy::mounts::{BIND, RDONLY, REC, RELATIME, flags_of_new, flags_of_remount};
+use crate::policy::{MountSource, MountTold};
 
 /// What is shown at a mount point.
 #[derive(Clone, Debug)]
@@ -16,19 +21,71 @@ pub enum Shown {
     File(Found),
 }
 
+/// A mount point.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// `O_PATH`, which keeps the inode from being reused.
+    pub fd: Rc<OwnedFd>,
+    /// Its inode.
+    pub key: InodeKey,
+}
+
+/// What procfs tells of a mount.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// `MS_*`; `None`: those of what is shown.
+    pub flags: Option<u64>,
+}
+
+/// Where a mount comes from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// It is a filesystem of this kind.
+    New { kind: Vec<u8>, source: Vec<u8>, options: Vec<u8>, is_read_only: bool },
+    /// It is part of another mount; with what is mounted below it.
+    Bind { is_recursive: bool },
+}
+
+impl Told {
+    /// Of what is mounted now.
+    pub fn new(source: MountSource, told: &MountTold) -> Told {
+        match source {
+            MountSource::Bind(_) | MountSource::Moved(_) => {
+                Told { origin: Origin::Bind { is_recursive: told.flags & REC != 0 }, flags: None }
+            }
+            MountSource::Host(_) | MountSource::Itself => Told {
+                origin: Origin::New {
+                    kind: told.kind.to_vec(),
+                    source: told.source.to_vec(),
+                    options: told.data.to_vec(),
+                    is_read_only: told.flags & RDONLY != 0,
+                },
+                flags: Some(flags_of_new(told.flags)),
+            },
+        }
+    }
+}
+
 /// A mount.
-struct Mount {
-    /// The mount point.
-    point: InodeKey,
-    /// Itself, if it is a directory; then it keeps the inode from being reused.
-    directory: Option<Directory>,
-    shown: Shown,
+#[derive(Clone, Debug)]
+pub struct Mount {
+    /// Where it is.
+    pub point: Point,
+    /// What is there.
+    pub shown: Shown,
+    /// What is told of it.
+    pub told: Told,
+    /// How many were mounted before.
+    pub number: u64,
 }
 
 /// The mounts of an invocation's processes, the last ones on top.
 #[derive(Default)]
 pub struct Mounts {
     mounts: RefCell<Vec<Mount>>,
+    made: Cell<u64>,
 }
 
 impl Mounts {
@@ -39,71 +96,123 @@ impl Mounts {
 
     /// What is shown at a mount point; with several on each other, the topmost.
     pub fn at(&self, point: &InodeKey) -> Option<Shown> {
+        let topmost = self.topmost(point)?;
+        Some(self.mounts.borrow().get(topmost)?.shown.clone())
+    }
+
+    /// The mount at a mount point; with several on each other, the topmost.
+    pub fn topmost(&self, point: &InodeKey) -> Option<usize> {
         let mounts = self.mounts.borrow();
-        let mut shown = mounts.iter().rev().find(|mount| mount.point == *point)?.shown.clone();
+        let last_at = |key: &InodeKey| mounts.iter().rposition(|mount| mount.point.key == *key);
+        let mut index = last_at(point)?;
         // Mounted on what is mounted.
         for _ in 0..mounts.len() {
-            let Shown::Directory(directory) = &shown else { break };
-            let Some(upper) = mounts.iter().rev().find(|mount| mount.point == directory.key) else { break };
-            if matches!(&upper.shown, Shown::Directory(itself) if itself.key == directory.key) {
+            let Shown::Directory(directory) = &mounts[index].shown else { break };
+            let Some(upper) = last_at(&directory.key) else { break };
+            if matches!(&mounts[upper].shown, Shown::Directory(itself) if itself.key == directory.key) {
                 break;
             }
-            shown = upper.shown.clone();
+            index = upper;
         }
-        Some(shown)
+        Some(index)
+    }
+
+    /// The last mount at a file, or that shows it.
+    pub fn showing(&self, key: &InodeKey) -> Option<usize> {
+        self.mounts.borrow().iter().rposition(|mount| mount.is_at(key))
     }
 
     /// The mount point at which a directory is shown, unless it is shown at itself.
     pub fn point_of(&self, shown: &InodeKey) -> Option<Directory> {
         let mounts = self.mounts.borrow();
         let mount = mounts.iter().rev().find(|mount| match &mount.shown {
-            Shown::Directory(directory) => directory.key == *shown && mount.point != *shown,
+            Shown::Directory(directory) => directory.key == *shown && mount.point.key != *shown,
             Shown::File(_) => false,
         })?;
-        mount.directory.clone()
+        Some(Directory { fd: Rc::clone(&mount.point.fd), key: mount.point.key })
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<Mount> {
+        self.mounts.borrow().clone()
     }
 
     /// Mounts something.
-    pub fn add(&self, point: InodeKey, directory: Option<Directory>, shown: Shown) {
-        self.mounts.borrow_mut().push(Mount { point, directory, shown });
+    pub fn add(&self, point: Point, shown: Shown, told: Told) {
+        let number = self.made.get();
+        self.made.set(number + 1);
+        self.mounts.borrow_mut().push(Mount { point, shown, told, number });
+    }
+
+    /// Has something else told of a mount.
+    pub fn change(&self, index: usize, told: &MountTold) {
+        let mut mounts = self.mounts.borrow_mut();
+        let Some(mount) = mounts.get_mut(index) else { return };
+        mount.told.flags = Some(flags_of_remount(mount.told.flags.unwrap_or(RELATIME), told.flags));
+        if let (Origin::New { options, is_read_only, .. }, 0) = (&mut mount.told.origin, told.flags & BIND) {
+            *is_read_only = told.flags & RDONLY != 0;
+            if !told.data.is_empty() {
+                *options = told.data.to_vec();
+            }
+        }
     }
 
     /// Whether something is mounted on a file.
     pub fn has_on(&self, point: &InodeKey) -> bool {
-        self.mounts.borrow().iter().any(|mount| mount.point == *point)
+        self.mounts.borrow().iter().any(|mount| mount.point.key == *point)
     }
 
     /// Whether a file is a mount point, or what is shown at one.
     pub fn is_point(&self, key: &InodeKey) -> bool {
-        self.mounts.borrow().iter().any(|mount| mount.point == *key || mount.shows(key))
+        self.mounts.borrow().iter().any(|mount| mount.is_at(key))
     }
 
-    /// Ends the last mount at a file, named by the mount point or by what is shown there.
-    pub fn remove(&self, key: &InodeKey) -> bool {
+    /// Has a mount at another mount point.
+    ///
+    /// # Errors
+    /// `ENOTDIR` if only one of both is a directory.
+    pub fn change_point(&self, index: usize, point: Point, is_directory: bool) -> Result<(), Errno> {
         let mut mounts = self.mounts.borrow_mut();
-        match mounts.iter().rposition(|mount| mount.point == *key || mount.shows(key)) {
-            Some(index) => {
-                mounts.remove(index);
-                true
-            }
-            None => false,
+        let mount = mounts.get_mut(index).ok_or(Errno::EINVAL)?;
+        if is_directory != matches!(mount.shown, Shown::Directory(_)) {
+            return Err(Errno::ENOTDIR);
         }
+        mount.point = point;
+        Ok(())
     }
 
-    /// Where something on the host is seen, as a path of the host, by the mounts that show it.
-    pub fn seen_at(&self, place: &[u8]) -> Option<Vec<u8>> {
+    /// Ends a mount.
+    pub fn remove(&self, index: usize) {
+        self.mounts.borrow_mut().remove(index);
+    }
+
+    /// Where something on the host is seen by the last mount that shows it below `root`, as a path from there.
+    pub fn seen_at(&self, place: &[u8], root: &[u8]) -> Option<Vec<u8>> {
         self.mounts.borrow().iter().rev().find_map(|mount| {
-            let (Shown::Directory(shown), Some(point)) = (&mount.shown, &mount.directory) else { return None };
-            let rest = place.strip_prefix(&open::place(&*shown.fd).ok()?[..])?;
-            if !rest.is_empty() && rest[0] != b'/' || shown.key == mount.point {
+            let Shown::Directory(shown) = &mount.shown else { return None };
+            let rest = inside(&open::place(&*shown.fd).ok()?, place)?;
+            if shown.key == mount.point.key {
                 return None;
             }
-            Some([&open::place(&*point.fd).ok()?, rest].concat())
+            inside(root, &joined(&open::place(&*mount.point.fd).ok()?, &rest))
         })
     }
 }
 
+/// A path from a directory, `/` being that itself.
+pub fn joined(directory: &[u8], rest: &[u8]) -> Vec<u8> {
+    match (directory, rest) {
+        (_, b"/") => directory.to_vec(),
+        (b"/", _) => rest.to_vec(),
+        _ => [directory, rest].concat(),
+    }
+}
+
 impl Mount {
+    fn is_at(&self, key: &InodeKey) -> bool {
+        self.point.key == *key || self.shows(key)
+    }
+
     fn shows(&self, key: &InodeKey) -> bool {
         match &self.shown {
             Shown::Directory(directory) => directory.key == *key,

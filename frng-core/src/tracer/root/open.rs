@@ -7,12 +7,6 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use crate::errno::Errno;
 use crate::stat::Statx;
 
-/// `RESOLVE_NO_XDEV`, `_NO_MAGICLINKS`, `_BENEATH`, `_IN_ROOT` (`include/uapi/linux/openat2.h`).
-pub const RESOLVE_NO_XDEV: u64 = 0x01;
-pub const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
-pub const RESOLVE_BENEATH: u64 = 0x08;
-pub const RESOLVE_IN_ROOT: u64 = 0x10;
-
 /// The kernel's way to say that a path is too long, or has a zero in it.
 fn terminated(path: &[u8]) -> Result<CString, Errno> {
     CString::new(path).map_err(|_| Errno::ENOENT)
@@ -94,13 +88,32 @@ pub fn place(file: &impl AsRawFd) -> Result<Vec<u8>, Errno> {
     link(libc::AT_FDCWD, format!("/proc/self/fd/{}", file.as_raw_fd()).as_bytes())
 }
 
+/// The mount of an open file (proc_pid_fdinfo(5)), a number that is another one while this is open.
+pub fn mount_id(file: &impl AsRawFd) -> Result<u64, Errno> {
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).map_err(|_| Errno::EIO)?;
+    let id = info.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok());
+    id.ok_or(Errno::EIO)
+}
+
 /// Whether a file is one of procfs.
 pub fn is_in_procfs(file: &impl AsRawFd) -> bool {
+    filesystem(file) == Some(libc::PROC_SUPER_MAGIC as u64)
+}
+
+/// Whether a file is one of devpts.
+pub fn is_in_devpts(file: &impl AsRawFd) -> bool {
+    /// `DEVPTS_SUPER_MAGIC` (`include/uapi/linux/magic.h`).
+    const DEVPTS_SUPER_MAGIC: u64 = 0x1cd1;
+    filesystem(file) == Some(DEVPTS_SUPER_MAGIC)
+}
+
+/// The kind of filesystem that a file is on (statfs(2)).
+fn filesystem(file: &impl AsRawFd) -> Option<u64> {
     // SAFETY: integers all through, for which zero is a value.
     let mut filesystem: libc::statfs = unsafe { std::mem::zeroed() };
     // SAFETY: the kernel fills the structure, which is alive.
     let result = unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut filesystem) };
-    result == 0 && filesystem.f_type == libc::PROC_SUPER_MAGIC
+    (result == 0).then_some(filesystem.f_type as u64)
 }
 
 /// Whether this process may execute an open file, its filesystem being mounted accordingly.

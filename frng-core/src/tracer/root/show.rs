@@ -11,7 +11,7 @@ impl Thread {
             Some(root) => open::place(&*root.fd).ok()?,
             None => b"/".to_vec(),
         };
-        inside(&root, place).or_else(|| inside(&root, &rooted.mounts.seen_at(place)?))
+        inside(&root, place).or_else(|| rooted.mounts.seen_at(place, &root))
     }
 }
 

@@ -5,10 +5,12 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 
 use super::mounts::{Mounts, Shown};
-use super::open::{self, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV};
+use super::open;
 use crate::errno::Errno;
 use crate::inode::InodeKey;
-use crate::policy::Last;
+use crate::policy::{
+    Last, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV,
+};
 use crate::stat::{S_IFDIR, S_IFLNK, Statx};
 
 /// `MAXSYMLINKS` (`include/linux/namei.h`).
@@ -92,6 +94,8 @@ pub struct Walk<'a, P> {
     pub mounts: &'a Mounts,
     /// Whose path it is.
     pub process: &'a P,
+    /// `RESOLVE_*` that refuse something on the way.
+    pub refused: u64,
 }
 
 /// A path cut before its last component.
@@ -125,7 +129,7 @@ impl<P: Process> Walk<'_, P> {
         last: Last,
     ) -> Result<Found, Errno> {
         let start = if path.first() == Some(&b'/') { self.root.clone() } else { start()? };
-        if self.mounts.is_empty() {
+        if self.mounts.is_empty() && self.refused == 0 {
             if let Some(result) = self.ask(&start, path, last) {
                 return result;
             }
@@ -233,7 +237,7 @@ impl<P: Process> Walk<'_, P> {
                     return Ok(Found { is_magic, ..Found::named(&at, &name, false) });
                 }
                 links += 1;
-                if links > LINKS_MAX {
+                if links > LINKS_MAX || self.refuses(RESOLVE_NO_SYMLINKS) {
                     return Err(Errno::ELOOP);
                 }
                 match self.link(&at, &name, &file, is_last && !trailing)? {
@@ -242,18 +246,33 @@ impl<P: Process> Walk<'_, P> {
                             return Err(Errno::ENOENT);
                         }
                         if text[0] == b'/' {
+                            self.jump(&at, &self.root.fd)?;
                             at = self.root.clone();
                         }
                         let slash: &[u8] = if trailing { b"/" } else { b"" };
                         rest = [&text, slash, &rest].concat();
                     }
-                    Link::Directory(directory) if is_last => return Ok(Found::itself(directory)),
-                    Link::Directory(directory) => at = directory,
-                    Link::File(found) => return Ok(found),
+                    Link::Directory(directory) => {
+                        self.jump(&at, &directory.fd)?;
+                        if is_last {
+                            return Ok(Found::itself(directory));
+                        }
+                        at = directory;
+                    }
+                    Link::File(found) => {
+                        if self.refuses(RESOLVE_NO_XDEV) {
+                            self.jump(&at, &found.open(0)?)?;
+                        }
+                        return Ok(found);
+                    }
                 }
                 continue;
             }
+            self.jump(&at, &file)?;
             if let Some(shown) = self.mounts.at(&stat.id().key()) {
+                if self.refuses(RESOLVE_NO_XDEV) {
+                    return Err(Errno::EXDEV);
+                }
                 match shown {
                     Shown::Directory(directory) if is_last => return Ok(Found::itself(directory)),
                     Shown::Directory(directory) => {
@@ -267,10 +286,36 @@ impl<P: Process> Walk<'_, P> {
                 }
             }
             if is_last {
-                return Ok(Found::named(&at, &name, trailing));
+                return Ok(self.terminals(&at, &name, &stat).unwrap_or_else(|| Found::named(&at, &name, trailing)));
             }
             at = directory(file, &stat)?;
         }
+    }
+
+    fn refuses(&self, flag: u64) -> bool {
+        self.refused & flag != 0
+    }
+
+    /// Goes from a directory to what is open, by a name or by a link.
+    ///
+    /// # Errors
+    /// `EXDEV` if that crosses mounts and must not.
+    fn jump(&self, from: &Directory, to: &impl AsRawFd) -> Result<(), Errno> {
+        if self.refuses(RESOLVE_NO_XDEV) && open::mount_id(&*from.fd)? != open::mount_id(to)? {
+            return Err(Errno::EXDEV);
+        }
+        Ok(())
+    }
+
+    /// What the host's devpts has nobody open (its `ptmxmode` is 0) the one that was asked for lets everybody open: the same
+    /// by its other name.
+    fn terminals(&self, at: &Directory, name: &[u8], stat: &Statx) -> Option<Found> {
+        const EVERYBODY: u16 = 0o006;
+        if name != b"ptmx" || stat.mode & EVERYBODY == EVERYBODY || !open::is_in_devpts(&*at.fd) {
+            return None;
+        }
+        let dev = Directory::new(open::path_only(libc::AT_FDCWD, b"/dev", libc::O_DIRECTORY).ok()?).ok()?;
+        Some(Found::named(&dev, name, false))
     }
 
     /// `..` of a directory.
@@ -279,12 +324,17 @@ impl<P: Process> Walk<'_, P> {
             if at.key == self.root.key {
                 return Ok(at);
             }
+            if self.refuses(RESOLVE_NO_XDEV) && self.mounts.is_point(&at.key) {
+                return Err(Errno::EXDEV);
+            }
             match self.mounts.point_of(&at.key) {
                 Some(point) => at = point,
                 None => break,
             }
         }
-        Directory::new(open::path_only(at.raw(), b"..", libc::O_DIRECTORY)?)
+        let parent = Directory::new(open::path_only(at.raw(), b"..", libc::O_DIRECTORY)?)?;
+        self.jump(&at, &parent.fd)?;
+        Ok(parent)
     }
 
     /// Whether a link of procfs leads elsewhere than its text says.
@@ -308,6 +358,9 @@ impl<P: Process> Walk<'_, P> {
         }
         if !self.is_magic(at, name) {
             return Ok(Link::Text(open::link(link.as_raw_fd(), b"")?));
+        }
+        if self.refuses(RESOLVE_NO_MAGICLINKS) {
+            return Err(Errno::ELOOP);
         }
         let pid = if matches!(name, b"root" | b"exe") { process_of(at) } else { None };
         if let (b"root", Some(root)) = (name, pid.and_then(|pid| self.process.root_of(pid))) {
