@@ -227,8 +227,11 @@ mod tests {
     /// What `as` of binutils makes of the source beside each word, without compressed instructions.
     const ASSEMBLED: &[u32] = &[
         0x0000_0597, // auipc a1,0x0
-        0x0a45_8593, // addi a1,a1,164
-        0xf9c0_0513, // addi a0,zero,-100
+        0x0b05_8593, // addi a1,a1,176
+        0x0cce_5537, // lui a0,0xcce5
+        0xdcd5_051b, // addiw a0,a0,-563
+        0x0235_1513, // slli a0,a0,0x23
+        0xf9c5_0513, // addi a0,a0,-100
         0x0008_0637, // lui a2,0x80
         0x0026_061b, // addiw a2,a2,2
         0x0380_0893, // addi a7,zero,56
