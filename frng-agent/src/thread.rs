@@ -128,6 +128,7 @@ impl Tracee for Thread<'_> {
 
     fn paths_changed(&self) {}
     fn next_child_apart(&self) {}
+    fn next_child_untraced(&self, _untraced: bool) {}
 
     fn read(&self, from: TraceeAddr, to: &mut [u8]) -> Result<(), Errno> {
         if memory::read(from, to) == to.len() { Ok(()) } else { Err(Errno::EFAULT) }

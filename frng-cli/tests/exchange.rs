@@ -103,7 +103,7 @@ fn what_takes_long_is_told_on_a_terminal_only() {
     let scratch = Scratch::new();
     let slowly = |state: &str| {
         let line = |inode| format!("echo dev=1,ino={inode},mode=100644,uid=3,gid=4,nlink=1,rdev=0");
-        format!("({}; sleep 1.2; {}) | frng-state import {state}", line(2), line(3))
+        format!("({}; sleep 3; {}) | frng-state import {state}", line(2), line(3))
     };
     assert_eq!(scratch.run(&["sh", "-c", &slowly("one")]).good(), "one: 2 lies imported, 2 in all\n");
     if !Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success()) {

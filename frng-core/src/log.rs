@@ -287,6 +287,21 @@ mod tests {
     }
 
     #[test]
+    fn without_flush_what_matters_is_in_the_file_soon() {
+        let directory = tempfile::tempdir().unwrap();
+        for level in [Level::Error, Level::Info] {
+            let path = directory.path().join(format!("{level}"));
+            let log = Log::to_file(File::create(&path).unwrap(), Level::Debug, false).unwrap();
+            log.write(level, format_args!("here"));
+            let begin = Instant::now();
+            while !fs::read_to_string(&path).unwrap().ends_with(" here\n") {
+                assert!(begin.elapsed() < Duration::from_secs(10), "{level}");
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
+    #[test]
     fn the_end_of_the_last_clone_writes_what_is_buffered() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");

@@ -201,6 +201,7 @@ impl Tracee for Hostile<'_> {
 
     fn paths_changed(&self) {}
     fn next_child_apart(&self) {}
+    fn next_child_untraced(&self, _untraced: bool) {}
 
     fn read(&self, from: TraceeAddr, to: &mut [u8]) -> Result<(), Errno> {
         let len = to.len();

@@ -30,6 +30,7 @@ const _: () = assert!(CLONE_ARGS_SIZE_MAX as usize <= SCRATCH_LEN);
 pub async fn clone<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let flags = call.word(Arg::Flags);
     let meaningless = meaningless(tracee, flags, PRIVILEGED)?;
+    tracee.next_child_untraced(flags & UNTRACED != 0);
     if flags & !meaningless & APART != 0 {
         tracee.next_child_apart();
     }
@@ -71,11 +72,13 @@ pub async fn clone3<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     if !(CLONE_ARGS_SIZE_VER0..=CLONE_ARGS_SIZE_MAX).contains(&len) || tracee.read(args, &mut flags).is_err() {
         return Ok(Answer::Pass);
     }
-    let meaningless = meaningless(tracee, u64::from_ne_bytes(flags), PRIVILEGED | NEWTIME)?;
-    if u64::from_ne_bytes(flags) & !meaningless & APART != 0 {
+    let wanted = u64::from_ne_bytes(flags);
+    let meaningless = meaningless(tracee, wanted, PRIVILEGED | NEWTIME)?;
+    tracee.next_child_untraced(wanted & UNTRACED != 0);
+    if wanted & !meaningless & APART != 0 {
         tracee.next_child_apart();
     }
-    if u64::from_ne_bytes(flags) & meaningless == 0 {
+    if wanted & meaningless == 0 {
         return Ok(Answer::Pass);
     }
     let copy = tracee.scratch()?;

@@ -72,7 +72,9 @@ pub async fn mount<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     if flags & 0xffff_0000 == MAGIC {
         flags &= 0xffff;
     }
-    if flags & (REMOUNT | PROPAGATION) != 0 && !is_mount_point {
+    // A bind mount comes before the way mounts spread.
+    let spreads = flags & PROPAGATION != 0 && flags & BIND == 0;
+    if (flags & REMOUNT != 0 || spreads) && !is_mount_point {
         return Err(Errno::EINVAL);
     }
     let mut data_buffer = [0; DATA_MAX];
@@ -82,7 +84,7 @@ pub async fn mount<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         tracee.remount(path, &MountTold { kind: b"", source: b"", flags, data })?;
         return Ok(Answer::Value(0));
     }
-    if flags & PROPAGATION != 0 {
+    if spreads {
         return Ok(Answer::Value(0));
     }
     let mut source_buffer = [0; PATH_MAX];

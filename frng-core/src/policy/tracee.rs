@@ -232,6 +232,9 @@ pub trait Tracee {
     /// The same may hold for the child that the thread is about to make.
     fn next_child_apart(&self);
 
+    /// The next child, which the call under way makes, was to be traced by nobody (`CLONE_UNTRACED`), or not.
+    fn next_child_untraced(&self, untraced: bool);
+
     /// Whether the thread leaves any files alone.
     fn leaves_any(&self) -> bool {
         false

@@ -48,7 +48,8 @@ impl Tracer {
             let copied =
                 space.has_agent() && !same_process && ptrace::same_memory(maker.thread.tid, child) == Some(false);
             let space = if copied { Rc::new(space.copy()) } else { space };
-            self.see_fork(tid, child, event, birth.is_some());
+            let untraced = birth.is_some() && maker.thread.child_untraced.get();
+            self.see_fork(tid, child, event, untraced);
             self.take_on(child, &maker, same_process, space, birth);
         }
         self.go_on(tid)

@@ -110,6 +110,8 @@ pub struct Thread {
     pub(super) view: Cell<lookup::View>,
     /// Whether the view of the next child it makes is to be looked up, not inherited.
     pub(super) child_apart: Cell<bool>,
+    /// Whether the call under way makes one that its program wants traced by nobody.
+    pub(super) child_untraced: Cell<bool>,
     /// Its root, if it is another one.
     pub(super) rooted: RefCell<Rooted>,
     /// Its process traces others: it is to stop at waits.
@@ -184,6 +186,7 @@ impl Thread {
             stack: Cell::new(start.stack),
             view: Cell::new(start.view),
             child_apart: Cell::default(),
+            child_untraced: Cell::default(),
             rooted: RefCell::new(start.rooted),
             wants_waits: Cell::new(false),
             watches_waits: Cell::new(start.watches_waits),
@@ -519,6 +522,10 @@ impl Tracee for Thread {
         for thread in self.world.threads.borrow().values().filter_map(Weak::upgrade) {
             thread.view.set(lookup::view(thread.tid));
         }
+    }
+
+    fn next_child_untraced(&self, untraced: bool) {
+        self.child_untraced.set(untraced);
     }
 
     fn next_child_apart(&self) {

@@ -296,6 +296,7 @@ impl Tracee for Fooled {
 
     fn paths_changed(&self) {}
     fn next_child_apart(&self) {}
+    fn next_child_untraced(&self, _untraced: bool) {}
 
     fn read(&self, from: TraceeAddr, to: &mut [u8]) -> Result<(), Errno> {
         let len = to.len();

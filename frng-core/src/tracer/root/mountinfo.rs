@@ -53,7 +53,7 @@ impl Line {
     }
 
     fn mountinfo(&self) -> Vec<u8> {
-        let (root, point, source) = (escaped(&self.root), escaped(&self.point), escaped(&self.source));
+        let (root, point, source) = (escaped(&self.root), escaped(&self.point), escaped_source(&self.source));
         let ids = format!("{} {}", self.id, self.parent).into_bytes();
         let words = [&ids[..], &self.device, &root, &point, &self.options].join(&b' ');
         let rest = [&b"-"[..], &self.kind, &source, &self.super_options].join(&b' ');
@@ -61,12 +61,12 @@ impl Line {
     }
 
     fn mounts(&self) -> Vec<u8> {
-        let (point, source) = (escaped(&self.point), escaped(&self.source));
+        let (point, source) = (escaped(&self.point), escaped_source(&self.source));
         [&source[..], &point, &self.kind, &self.all_options(), b"0", b"0\n"].join(&b' ')
     }
 
     fn mountstats(&self) -> Vec<u8> {
-        let (point, source) = (escaped(&self.point), escaped(&self.source));
+        let (point, source) = (escaped(&self.point), escaped_source(&self.source));
         let device = if source.is_empty() { b"no device".to_vec() } else { [&b"device "[..], &source].concat() };
         [&device, &b" mounted on "[..], &point, b" with fstype ", &self.kind, b"\n"].concat()
     }
@@ -85,11 +85,21 @@ impl Line {
 
 /// `fs/seq_file.c: seq_path`.
 fn escaped(text: &[u8]) -> Vec<u8> {
+    escaped_if(text, |byte| b" \t\n\\".contains(&byte))
+}
+
+/// `fs/proc_namespace.c: mangle`.
+fn escaped_source(text: &[u8]) -> Vec<u8> {
+    escaped_if(text, |byte| b" \t\n\\#".contains(&byte))
+}
+
+fn escaped_if(text: &[u8], is_escaped: impl Fn(u8) -> bool) -> Vec<u8> {
     let mut told = Vec::with_capacity(text.len());
     for byte in text {
-        match byte {
-            b' ' | b'\t' | b'\n' | b'\\' => told.extend(format!("\\{byte:03o}").bytes()),
-            _ => told.push(*byte),
+        if is_escaped(*byte) {
+            told.extend(format!("\\{byte:03o}").bytes());
+        } else {
+            told.push(*byte);
         }
     }
     told

@@ -6,13 +6,15 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::ptr;
 use std::sync::OnceLock;
 
-use nix::fcntl::AtFlags;
+use libc::c_char;
+use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, execveat, fork};
+use nix::unistd::{ForkResult, fork};
 
 /// Whether this kernel takes the name of the file. If it cannot be tried it is taken for a new one.
 pub fn is_by_file() -> bool {
@@ -23,23 +25,35 @@ pub fn is_by_file() -> bool {
 /// Executes this very program by a descriptor in a child, which gets no further than its first stop.
 fn try_it() -> io::Result<bool> {
     let program = File::open("/proc/self/exe")?;
+    let (arguments, environment) = ([c"frng".as_ptr(), ptr::null()], [ptr::null::<c_char>()]);
     // SAFETY: the child calls nothing that allocates or takes a lock.
     match unsafe { fork()? } {
         ForkResult::Child => {
-            let _ = ptrace::traceme();
-            let _ = execveat(&program, c"", &[c"frng"], &[c""; 0], AtFlags::AT_EMPTY_PATH);
-            // SAFETY: leaves without the exit handlers of the process it is a copy of.
-            unsafe { libc::_exit(1) }
+            // SAFETY: the pointers are to terminated strings and arrays that live as long as this process, which leaves without
+            // the exit handlers of the one it is a copy of. Untraced it would run on.
+            unsafe {
+                if ptrace::traceme().is_ok() {
+                    let (name, flags) = (c"".as_ptr(), libc::AT_EMPTY_PATH);
+                    let (arguments, environment) = (arguments.as_ptr(), environment.as_ptr());
+                    libc::syscall(libc::SYS_execveat, program.as_raw_fd(), name, arguments, environment, flags);
+                }
+                libc::_exit(1)
+            }
         }
         ForkResult::Parent { child } => {
-            let all = Some(WaitPidFlag::__WALL);
             let mut name = Err(io::ErrorKind::Unsupported.into());
-            while let WaitStatus::Stopped(_, signal) = waitpid(child, all)? {
-                if signal == Signal::SIGTRAP {
-                    name = fs::read_to_string(format!("/proc/{child}/comm"));
-                    kill(child, Signal::SIGKILL)?;
-                } else {
-                    ptrace::cont(child, signal)?;
+            loop {
+                match waitpid(child, Some(WaitPidFlag::__WALL)) {
+                    // The program is loaded; or a signal came before, and it is not tried again.
+                    Ok(WaitStatus::Stopped(_, signal)) => {
+                        if signal == Signal::SIGTRAP {
+                            name = fs::read_to_string(format!("/proc/{child}/comm"));
+                        }
+                        let _ = kill(child, Signal::SIGKILL);
+                    }
+                    Err(Errno::EINTR) => {}
+                    // It is reaped.
+                    _ => break,
                 }
             }
             name.map(|name| name.trim_end() != program.as_raw_fd().to_string())
