@@ -61,10 +61,10 @@ impl Form {
         if self.width == 8 { registers.set_u64_at(offset, value) } else { registers.set_u32_at(offset, value as u32) }
     }
 
-    /// Arguments have 32 bits, whatever the register.
+    /// Arguments have 32 bits, whatever the register: in the upper half 64-bit code has something of its own.
     fn set_args(&self, registers: &mut Registers, args: [u64; 6]) {
         for (offset, arg) in self.args.into_iter().zip(args) {
-            self.set(registers, offset, u64::from(arg as u32));
+            registers.set_u32_at(offset, arg as u32);
         }
     }
 }

@@ -61,8 +61,7 @@ fn the_rest_is_fooled_as_ever() {
         // A name that only begins like it; a lie that comes along with a file, and is there again when that is elsewhere.
         let script = "mkdir here2; touch f here2/f; chown 7:8 f here2/f; stat -c %u:%g f here2/f; mv f here; stat -c %u here/f
             chown 9 here/f; mv here/f .; stat -c %u:%g f; id -u; mknod here2/null c 1 3; stat -c %F here2/null; ls -ld /proc/self >/dev/null";
-        let words =
-            [&["frng"][..], &engine, &["--leave", "here", "--leave", "not-there", "sh", "-c", script]].concat();
+        let words = [&["frng"][..], &engine, &["--leave", "here", "--leave", "not-there", "sh", "-c", script]].concat();
         let done = scratch.run(&words);
         let expected = format!("7:8\n7:8\n{own}\n7:8\n0\ncharacter special file\n");
         assert_eq!(done.out, expected, "{engine:?}: {done:?}");

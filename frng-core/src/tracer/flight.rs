@@ -342,8 +342,9 @@ impl Birth {
     /// Puts a new thread, which stands behind the call that has made it, behind the program's own call, with the arguments
     /// and the blocked signals that the program gave.
     pub fn settle(&self, thread: &Thread) -> Result<(), Gone> {
-        let abi = thread.abi.get().abi();
-        let Origin { number, call, pc, .. } = self.origin;
+        let Origin { number, call, pc, abi, .. } = self.origin;
+        // That of the call, which need not be the program's.
+        let abi = abi.abi();
         let mut registers = ptrace::registers(thread.tid)?;
         abi.prepare_call(&mut registers, pc, number as u32, call.args);
         abi.set_result(&mut registers, 0);

@@ -26,6 +26,7 @@ cases![
     a_user_is_refused,
     execve_takes_pointers_of_32_bits,
     filters_are_pretended,
+    children_keep_their_registers,
 ];
 
 /// Plays a scene where there is another ABI of 32 bits to enter. Elsewhere the harness does not run these cases.
@@ -69,6 +70,22 @@ fn owners_are_remembered_by_both_tables() {
         let missing = gate.text(c"missing");
         tell(gate, "chown", Sys::Chown, &[missing, 1, 1]);
         tell(gate, "chown", Sys::Chown, &[0x10, 1, 1]);
+    });
+}
+
+/// The child of a call with a flag that is taken away goes on with all its registers: the gate tells if upper halves are lost.
+fn children_keep_their_registers() {
+    with_gate(|gate| {
+        for flag in [0, libc::CLONE_UNTRACED, libc::CLONE_NEWUTS] {
+            let own = std::process::id();
+            let result = gate.call(Sys::Clone, &[(flag | libc::SIGCHLD) as u32, 0, 0, 0, 0]);
+            if std::process::id() != own {
+                // SAFETY: leaves without the parent's exit handlers.
+                unsafe { libc::_exit(result) }
+            }
+            println!("{flag:#x} {}", result > 0);
+            crate::stage::tell_end(result);
+        }
     });
 }
 

@@ -395,8 +395,10 @@ impl Tracer {
     pub(in crate::tracer) fn tell_exec(&mut self, tid: i32) {
         let uid = self.uid(tid);
         let Some(tracked) = self.tracked.get(&tid) else { return };
-        let tgid = tracked.thread.tgid;
+        let (tgid, home) = (tracked.thread.tgid, tracked.thread.home.get());
         let trap = self.world.nested.with(tid, |traced| {
+            // Its registers may be those of another convention now.
+            traced.entered = traced.entered.map(|(_, number, args)| (home, number, args));
             if traced.wants(libc::PTRACE_O_TRACEEXEC) {
                 traced.due = Some(Stop::event(libc::PTRACE_EVENT_EXEC, libc::SIGTRAP, tid, uid));
             } else if !traced.seized {
