@@ -85,9 +85,9 @@ fn an_emulator_is_found_by_its_name() {
         finish(command)
     };
     assert_eq!(with_path(&format!("/usr/bin:{}", bin.display())).status, 7);
-    // It is not tried as a script.
+    // It is tried as a script, and there is no shell in the root.
     let without = with_path("/usr/bin:/bin");
-    assert_eq!(without.status, 126, "{without:?}");
+    assert_eq!(without.status, 127, "{without:?}");
     let said = || fs::read_to_string(scratch.path("log")).is_ok_and(|log| log.contains("no static emulator qemu-m68k"));
     eventually(said);
 }
