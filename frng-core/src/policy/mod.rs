@@ -59,6 +59,6 @@ pub use schedule::Schedule;
 pub use sockets::Sender;
 pub use tracee::{
     ASIDE_LEN, Answer, Last, MountSource, MountTold, NullPaths, Outcome, PATH_MAX, Process, RESOLVE_BENEATH,
-    RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV, RESOLVE_REFUSING, RESOLVE_SCOPED,
-    SCRATCH_LEN, Settings, Tracee, TraceeExt, UnknownOwner,
+    RESOLVE_CACHED, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV, RESOLVE_REFUSING,
+    RESOLVE_SCOPED, SCRATCH_LEN, Settings, Tracee, TraceeExt, UnknownOwner,
 };

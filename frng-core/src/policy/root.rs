@@ -6,8 +6,8 @@
 
 use super::root_socket::translate_address;
 use super::{
-    Answer, Last, MountSource, MountTold, Outcome, PATH_MAX, RESOLVE_REFUSING, Tracee, TraceeExt, left, mounts,
-    root_exec,
+    Answer, Last, MountSource, MountTold, Outcome, PATH_MAX, RESOLVE_CACHED, RESOLVE_REFUSING, Tracee, TraceeExt, left,
+    mounts, root_exec,
 };
 use crate::call::{Arg, Call, Sys, TraceeAddr, table};
 use crate::creds::CAP_SYS_CHROOT;
@@ -97,9 +97,6 @@ fn resolve_flags<T: Tracee>(tracee: &T, call: &Call) -> Option<u64> {
 
 /// Where `resolve` is in a `struct open_how`, in bytes.
 const RESOLVE_AT: u64 = 16;
-
-/// `RESOLVE_CACHED` (`include/uapi/linux/openat2.h`): only what needs no waiting.
-const RESOLVE_CACHED: u64 = 0x20;
 
 /// An openat2 without the flags that refuse the translated name, which goes through a link of procfs.
 fn without_refusals<T: Tracee>(tracee: &T, call: &Call, resolve: u64) -> Result<Call, Errno> {

@@ -434,6 +434,8 @@ pub const RESOLVE_NO_SYMLINKS: u64 = 0x04;
 pub const RESOLVE_BENEATH: u64 = 0x08;
 /// Its directory is the root of a path.
 pub const RESOLVE_IN_ROOT: u64 = 0x10;
+/// Only what needs no waiting. Since Linux 5.12.
+pub const RESOLVE_CACHED: u64 = 0x20;
 /// What refuses a path because of where it leads through.
 pub const RESOLVE_REFUSING: u64 = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
 /// What makes a path mean the same whatever the root, and something else than to other calls.

@@ -19,7 +19,7 @@ use super::thread::Thread;
 use crate::call::FileRef;
 use crate::errno::Errno;
 use crate::inode::InodeKey;
-use crate::policy::{PATH_MAX, TraceeExt};
+use crate::policy::{PATH_MAX, RESOLVE_CACHED, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV, TraceeExt};
 use crate::stat::{STATX_WANTED, Statx};
 
 /// Whether a thread sees the same mounts and root as the daemon.
@@ -30,13 +30,6 @@ pub enum View {
     /// They may not.
     Foreign,
 }
-
-/// `RESOLVE_*` (`include/uapi/linux/openat2.h`).
-const RESOLVE_NO_XDEV: u64 = 0x01;
-const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
-const RESOLVE_NO_SYMLINKS: u64 = 0x04;
-/// Since Linux 5.12.
-const RESOLVE_CACHED: u64 = 0x20;
 
 /// Compares mount namespace and root of a thread with our own.
 pub fn view(tid: i32) -> View {

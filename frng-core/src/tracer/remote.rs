@@ -162,8 +162,8 @@ fn mount(line: &[u8]) -> Option<(Vec<u8>, bool)> {
     Some((point, !is_local))
 }
 
-/// Bytes that would be taken for the end of a word are given in octal.
-fn unescape(word: &[u8]) -> Vec<u8> {
+/// A word of a list of mounts: bytes that would be taken for its end are given in octal.
+pub fn unescape(word: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(word.len());
     let mut rest = word;
     while let [first, after @ ..] = rest {

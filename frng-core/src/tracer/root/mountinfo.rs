@@ -10,6 +10,7 @@ use super::show::inside;
 use crate::policy::Tracee;
 use crate::policy::mounts::{NOATIME, NODEV, NODIRATIME, NOEXEC, NOSUID, NOSYMFOLLOW, RDONLY, RELATIME};
 use crate::stat::Statx;
+use crate::tracer::remote::unescape;
 use crate::tracer::thread::Thread;
 
 /// A mount as a line of mountinfo tells it. Paths are not escaped here.
@@ -38,7 +39,7 @@ impl Line {
         let number = |word: &[u8]| std::str::from_utf8(word).ok()?.parse().ok();
         let (id, parent) = (number(words.next()?)?, number(words.next()?)?);
         let device = words.next()?.to_vec();
-        let (root, point) = (unescaped(words.next()?), unescaped(words.next()?));
+        let (root, point) = (unescape(words.next()?), unescape(words.next()?));
         let options = words.next()?.to_vec();
         let mut fields = Vec::new();
         loop {
@@ -47,7 +48,7 @@ impl Line {
                 field => fields.extend([b" ", field].concat()),
             }
         }
-        let (kind, source) = (words.next()?.to_vec(), unescaped(words.next()?));
+        let (kind, source) = (words.next()?.to_vec(), unescape(words.next()?));
         let super_options = words.next()?.to_vec();
         Some(Line { id, parent, device, root, point, options, fields, kind, source, super_options })
     }
@@ -103,25 +104,6 @@ fn escaped_if(text: &[u8], is_escaped: impl Fn(u8) -> bool) -> Vec<u8> {
         }
     }
     told
-}
-
-fn unescaped(text: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, behind)) = rest.split_first() {
-        let octal = behind.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
-        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                plain.push(byte);
-                rest = &behind[3..];
-            }
-            None => {
-                plain.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    plain
 }
 
 /// The flags of a mount as text (`show_mnt_opts`).
