@@ -85,10 +85,13 @@ fn an_emulator_is_found_by_its_name() {
         finish(command)
     };
     assert_eq!(with_path(&format!("/usr/bin:{}", bin.display())).status, 7);
-    // It is tried as a script, and there is no shell in the root.
+    // It is not tried as a script.
     let without = with_path("/usr/bin:/bin");
-    assert_eq!(without.status, 127, "{without:?}");
-    let said = || fs::read_to_string(scratch.path("log")).is_ok_and(|log| log.contains("no static emulator qemu-m68k"));
+    assert_eq!(without.status, 126, "{without:?}");
+    assert_eq!(without.err, "frng: cannot execute /prog: Exec format error: it is a program for m68k\n");
+    let line =
+        "/prog is not executed (ENOEXEC): it is a program for m68k, and there is no static emulator qemu-m68k-static";
+    let said = || fs::read_to_string(scratch.path("log")).is_ok_and(|log| log.contains(line));
     eventually(said);
 }
 

@@ -51,7 +51,12 @@ fn exit_status_and_death_are_the_commands_own() {
 fn a_command_that_cannot_be_executed_is_126_and_a_missing_one_127() {
     let scratch = Scratch::new();
     scratch.file("plain", "true\n");
-    for (command, status) in [("no-such-command", 127), ("./missing", 127), ("", 127), ("./plain", 126), ("/", 126)] {
+    // Neither is a script for the shell: a program for no CPU, and what it would have to interpret.
+    for (name, text) in [("foreign", "\x7fELFtrue\n"), ("interpreted", "#!./foreign\ntrue\n")] {
+        fs::set_permissions(scratch.file(name, text), Permissions::from_mode(0o755)).unwrap();
+    }
+    let cannot = ["./plain", "/", "./foreign", "./interpreted"].map(|command| (command, 126));
+    for (command, status) in [("no-such-command", 127), ("./missing", 127), ("", 127)].into_iter().chain(cannot) {
         let done = scratch.run(&["frng", command]);
         assert_eq!(done.status, status, "{done:?}");
         assert!(done.err.starts_with("frng: cannot execute ") && done.err.lines().count() == 1, "{done:?}");

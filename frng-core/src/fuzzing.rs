@@ -5,7 +5,6 @@ use std::os::fd::OwnedFd;
 
 use crate::daemon::protocol::{Reply, Request};
 use crate::memory::anonymous_file;
-use crate::policy::program;
 use crate::tracer;
 
 /// A message that is understood means the same when it is said again.
@@ -20,7 +19,7 @@ pub fn messages(packet: &[u8]) {
 
 /// A program's file: what is looked at before it is executed, and the copy of it that names another interpreter.
 pub fn elf(content: &[u8]) {
-    let _ = program::audit_arch(content);
+    let _ = crate::binfmt::audit_arch(content);
     let mut file = anonymous_file().expect("memory");
     file.write_all(content).expect("memory takes it");
     tracer::read_program(&OwnedFd::from(file), content);

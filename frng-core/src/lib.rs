@@ -2,6 +2,7 @@
 //!
 //! - [`call`]: the neutral call model, one table of all calls frng knows;
 //! - [`arch`]: the questions a CPU's crate answers;
+//! - [`binfmt`]: what a program's file tells by its first bytes;
 //! - [`policy`]: what each call does to a fooled process, written once for every engine;
 //! - [`inside`]: what the tracer and the code inside of tracees agree on;
 //! - [`lie`], [`inode`], [`creds`]: what is remembered of files and threads;
@@ -13,6 +14,7 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 
 pub mod arch;
+pub mod binfmt;
 pub mod call;
 pub mod creds;
 pub mod errno;

@@ -4,8 +4,8 @@
 //! that the kernel would give it (`fs/binfmt_script.c: load_script`). What the ELF interpreter takes is the engine's
 //! ([`Tracee::prepare_program`]).
 
-use super::program::{HEAD_LEN, INTERPRETERS_MAX, audit_arch};
 use super::{ASIDE_LEN, Answer, Outcome, PATH_MAX, SCRATCH_LEN, Tracee, TraceeExt};
+use crate::binfmt::{HEAD_LEN, INTERPRETERS_MAX, audit_arch};
 use crate::call::{Arg, Call, FileRef, Sys, TraceeAddr};
 use crate::errno::Errno;
 
@@ -99,7 +99,7 @@ async fn start<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         let have = tracee.program_head(file.dirfd, name.as_bytes(), file.flags, &mut head);
         let head = have.and_then(|have| head.get(..have)).unwrap_or_default();
         let mut room = [0; PATH_MAX];
-        if let Some(len) = tracee.emulator(head, &mut room) {
+        if let Some(len) = tracee.emulator(name.as_bytes(), head, &mut room) {
             emulator = Some(Name::new(room.get(..len).unwrap_or_default())?);
             break;
         }

@@ -222,7 +222,7 @@ pub trait Tracee {
 
     /// The emulator that is to run a program whose file begins so, if it is for another CPU; its name outside, in `name`.
     /// Returns its length.
-    fn emulator(&self, _head: &[u8], _name: &mut [u8]) -> Option<usize> {
+    fn emulator(&self, _path: &[u8], _head: &[u8], _name: &mut [u8]) -> Option<usize> {
         None
     }
 

@@ -25,12 +25,12 @@ use super::space::Space;
 use super::told;
 use super::trampoline::{Slot, Trampoline};
 use crate::arch::Abi;
+use crate::binfmt::audit_arch;
 use crate::call::{Call, FileRef, Sys, TraceeAddr};
 use crate::creds::Creds;
 use crate::errno::Errno;
 use crate::inode::InodeKey;
 use crate::log::Log;
-use crate::policy::program::audit_arch;
 use crate::policy::{Last, MountSource, MountTold, Note, Others, Outcome, Process, Schedule, Settings, Tracee};
 use crate::stat::{STATX_WANTED, Statx};
 use crate::state::Table;
@@ -589,12 +589,12 @@ impl Tracee for Thread {
         self.prepare_inside(dirfd, path, flags, called, emulator, to)
     }
 
-    fn emulator(&self, head: &[u8], name: &mut [u8]) -> Option<usize> {
+    fn emulator(&self, path: &[u8], head: &[u8], name: &mut [u8]) -> Option<usize> {
         let is_own = |arch| self.world.abis.iter().any(|table| table.abi().audit_arch() == arch);
         if audit_arch(head).is_none_or(is_own) {
             return None;
         }
-        fill(name, self.world.emulators.of(head, &self.world.log)?.as_os_str().as_bytes()).ok()
+        fill(name, self.world.emulators.of(path, head, &self.world.log)?.as_os_str().as_bytes()).ok()
     }
 
     fn forget_program(&self) {

@@ -6,14 +6,15 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::env;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use goblin::elf::header::*;
-
 use super::program::interpreter;
+use crate::binfmt;
 use crate::log::Log;
 
 /// The emulators of an invocation.
@@ -31,9 +32,10 @@ impl Emulators {
         Emulators { chosen, found: RefCell::default() }
     }
 
-    /// The emulator for an ELF file that begins so. Says once of each CPU that there is none.
-    pub fn of(&self, head: &[u8], log: &Log) -> Option<PathBuf> {
-        let cpu = cpu(head)?;
+    /// The emulator for the ELF file `path`, which begins so. Says once of each CPU that there is none.
+    pub fn of(&self, path: &[u8], head: &[u8], log: &Log) -> Option<PathBuf> {
+        // QEMU emulates no x32.
+        let cpu = binfmt::cpu(head).filter(|cpu| *cpu != "x32")?;
         if self.chosen.is_some() {
             return self.chosen.clone();
         }
@@ -41,9 +43,10 @@ impl Emulators {
             let found = look_for(cpu);
             // The kernel may have been told of another one, which is open already.
             if found.is_none() && !Path::new("/proc/sys/fs/binfmt_misc").join(format!("qemu-{cpu}")).exists() {
+                let path = Path::new(OsStr::from_bytes(path)).display();
                 log.error(format_args!(
-                    "a program for {cpu} is not executed (ENOEXEC): there is no static emulator qemu-{cpu}-static in PATH; \
-                     install it (Debian: qemu-user-static) or name one by --qemu"
+                    "{path} is not executed (ENOEXEC): it is a program for {cpu}, and there is no static emulator \
+                     qemu-{cpu}-static in PATH; install it (Debian: qemu-user-static) or name one by --qemu"
                 ));
             }
             found
@@ -80,65 +83,9 @@ pub fn check(path: &Path) -> Result<(), String> {
     }
 }
 
-/// QEMU's name of the CPU that an ELF file is for.
-pub(super) fn cpu(head: &[u8]) -> Option<&'static str> {
-    let class = *head.get(EI_CLASS)?;
-    let little = *head.get(EI_DATA)? == ELFDATA2LSB;
-    let wide = class == ELFCLASS64;
-    let machine: [u8; 2] = head.strip_prefix(ELFMAG)?.get(14..16)?.try_into().ok()?;
-    let machine = if little { u16::from_le_bytes(machine) } else { u16::from_be_bytes(machine) };
-    Some(match (machine, wide, little) {
-        (EM_X86_64, ..) => "x86_64",
-        (EM_386, ..) => "i386",
-        (EM_AARCH64, _, true) => "aarch64",
-        (EM_AARCH64, _, false) => "aarch64_be",
-        (EM_ARM, _, true) => "arm",
-        (EM_ARM, _, false) => "armeb",
-        (EM_RISCV, true, _) => "riscv64",
-        (EM_RISCV, false, _) => "riscv32",
-        (EM_PPC64, _, true) => "ppc64le",
-        (EM_PPC64, _, false) => "ppc64",
-        (EM_PPC, ..) => "ppc",
-        (EM_MIPS, true, true) => "mips64el",
-        (EM_MIPS, true, false) => "mips64",
-        (EM_MIPS, false, true) => "mipsel",
-        (EM_MIPS, false, false) => "mips",
-        (EM_S390, true, _) => "s390x",
-        (EM_LOONGARCH, true, _) => "loongarch64",
-        (EM_SPARCV9, ..) => "sparc64",
-        (EM_SPARC, ..) => "sparc",
-        (EM_68K, ..) => "m68k",
-        (EM_SH, _, true) => "sh4",
-        (EM_SH, _, false) => "sh4eb",
-        (EM_PARISC, ..) => "hppa",
-        _ => return None,
-    })
-}
-
-/// `EM_LOONGARCH` (`include/uapi/linux/elf-em.h`).
-const EM_LOONGARCH: u16 = 258;
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn elf(class: u8, data: u8, machine: [u8; 2]) -> [u8; 64] {
-        let mut head = [0; 64];
-        head[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', class, data]);
-        head[18..20].copy_from_slice(&machine);
-        head
-    }
-
-    #[test]
-    fn an_elf_file_tells_its_cpu() {
-        assert_eq!(cpu(&elf(2, 1, [183, 0])), Some("aarch64"));
-        assert_eq!(cpu(&elf(1, 1, [40, 0])), Some("arm"));
-        assert_eq!(cpu(&elf(1, 2, [0, 8])), Some("mips"));
-        assert_eq!(cpu(&elf(2, 1, [2, 1])), Some("loongarch64"));
-        assert_eq!(cpu(&elf(2, 1, [0xff, 0xff])), None);
-        assert_eq!(cpu(b"#!/bin/sh\n"), None);
-        assert_eq!(cpu(&elf(2, 1, [183, 0])[..19]), None);
-    }
 
     #[test]
     fn a_dynamic_program_is_no_emulator() {

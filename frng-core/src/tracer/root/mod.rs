@@ -59,7 +59,7 @@ pub struct Rooted {
 #[cfg(feature = "fuzzing")]
 pub fn read_program(file: &OwnedFd, content: &[u8]) {
     let _ = program::interpreter(file);
-    let _ = emulators::cpu(content);
+    let _ = crate::binfmt::cpu(content);
     if let Ok(file) = file.try_clone() {
         let _ = copies::redirect(&file.into(), content.len() as u64, 1);
     }
