@@ -3,7 +3,7 @@
 use frng_core::call::{Call, Scope, TraceeAddr, table};
 use frng_core::errno::Errno;
 use frng_core::inside::calls;
-use frng_core::policy::Answer;
+use frng_core::policy::{Answer, same_name};
 
 use crate::arch::{self, Frame};
 use crate::dispatch::now;
@@ -22,14 +22,18 @@ pub fn answer(frame: &mut Frame, scratch: u64) -> bool {
     }
     let local = mapped::local();
     let Some(content) = local.read().filter(|content| content.usable != 0 && content.has(sys)) else { return false };
-    if content.mounts != 0 && calls::removes_names(sys) {
+    let rooted = content.rooted != 0;
+    if !rooted && !content.mounts.is_empty() && calls::removes_names(sys) {
         return false;
     }
     let Some(lies) = mapped::lies(content.lies_len) else { return false };
-    if !call.stops(Scope::Opens) {
+    if !call.stops(if rooted { Scope::Paths } else { Scope::Opens }) {
         return false;
     }
     let thread = Thread::new(lies, local, &content, frame.signals(), TraceeAddr(scratch));
+    if rooted && now(same_name::are_all(&thread, &call, |name| content.mounts.may_have(name))) != Some(true) {
+        return false;
+    }
     let Some(outcome) = now(table::dispatch(&thread, &call)) else { return false };
     let raw = match outcome {
         Ok(Answer::Value(value)) => value,

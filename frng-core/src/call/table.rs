@@ -230,7 +230,7 @@ calls! {
     Socketcall "socketcall" (Op, In) OneOf(Op, policy::sockets::SOCKETCALLS), sockets::socketcall, "bind and the calls above; the rest runs as it is";
 
     // Namespaces: policy/namespaces.rs
-    Unshare "unshare" (Flags) Always, namespaces::enter, "done if allowed; else new namespaces of root are accepted and not made";
+    Unshare "unshare" (Flags) Always, namespaces::enter, "done if allowed; else new namespaces of root are accepted and not made, but pretended mounts kept apart";
     Setns "setns" (Fd, Flags) Always, namespaces::enter, "done if allowed; else accepted and not done";
 
     // Another root: policy/root.rs
@@ -267,8 +267,8 @@ calls! {
     IoUringRegister "io_uring_register" (Fd, Op, In, Count) Always, evasion::not_implemented, "ENOSYS, also for a ring that was handed in";
 
     // New threads and processes: policy/children.rs
-    Clone "clone" (Flags, Int, Out, Out, Int) AnyBit(Flags, policy::children::LOOKED_AT), children::clone, "CLONE_UNTRACED is taken away; so are new namespaces of root, which are accepted and not made";
-    Clone3 "clone3" (In, Length) Always, children::clone3, "CLONE_UNTRACED is taken away; so are new namespaces of root, which are accepted and not made";
+    Clone "clone" (Flags, Int, Out, Out, Int) AnyBit(Flags, policy::children::LOOKED_AT), children::clone, "CLONE_UNTRACED is taken away; so are new namespaces of root, which are accepted and not made but for pretended mounts";
+    Clone3 "clone3" (In, Length) Always, children::clone3, "CLONE_UNTRACED is taken away; so are new namespaces of root, which are accepted and not made but for pretended mounts";
 
     // Programs: policy/program.rs, policy/exec.rs
     Execve "execve" (Path, In, In) Executing, program::execute, "ENOEXEC for programs of conventions that are not supported; set-user-ID and the auxv are seen to after the exec";

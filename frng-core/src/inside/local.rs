@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicU32, Ordering, fence};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::mount_names::MountNames;
 use crate::call::{NEWER, Sys};
 use crate::creds::{Caps, Creds, Ids};
 use crate::policy::{NullPaths, Process, Settings, UnknownOwner};
@@ -42,9 +43,11 @@ pub struct Content {
     null_paths: u32,
     lacks: u32,
     protected_hardlinks: u32,
-    /// Not 0: names may be those of mount points, of which only the tracer knows.
-    pub mounts: u32,
+    /// Not 0: only paths that lead to the same whatever the root are not the tracer's.
+    pub rooted: u32,
     seccomp_filters: u32,
+    /// Of mount points, of which only the tracer knows what is there.
+    pub mounts: MountNames,
     proc_device: u64,
     /// Address of [`super::counters::Counters`]; 0 if nothing is to be counted.
     pub counters: u64,

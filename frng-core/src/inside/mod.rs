@@ -7,4 +7,5 @@ pub mod calls;
 pub mod counters;
 pub mod layout;
 pub mod local;
+pub mod mount_names;
 pub mod sites;

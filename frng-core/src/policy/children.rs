@@ -34,11 +34,17 @@ pub async fn clone<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     if flags & !meaningless & APART != 0 {
         tracee.next_child_apart();
     }
+    if flags & meaningless & NEWNS != 0 {
+        tracee.next_child_mounts_apart();
+    }
     if flags & meaningless == 0 {
         return Ok(Answer::Pass);
     }
     tracee.run(&call.with(Arg::Flags, flags & !meaningless)).await.map(Answer::Value)
 }
+
+/// `CLONE_NEWNS` among the flags.
+const NEWNS: u64 = libc::CLONE_NEWNS as u64;
 
 /// The flags that are taken away, of which `namespaces` are those for new ones.
 ///
@@ -77,6 +83,9 @@ pub async fn clone3<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     tracee.next_child_untraced(wanted & UNTRACED != 0);
     if wanted & !meaningless & APART != 0 {
         tracee.next_child_apart();
+    }
+    if wanted & meaningless & NEWNS != 0 {
+        tracee.next_child_mounts_apart();
     }
     if wanted & meaningless == 0 {
         return Ok(Answer::Pass);

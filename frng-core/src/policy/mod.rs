@@ -40,6 +40,7 @@ pub mod reach;
 pub mod root;
 mod root_exec;
 mod root_socket;
+pub mod same_name;
 pub mod schedule;
 pub mod signals;
 pub mod sockets;

@@ -1,8 +1,8 @@
 //! Calls after which paths may mean something else to a process, or would if it were root: unshare(2), setns(2).
 //!
 //! In a user namespace of the program's own they do what they say. Elsewhere the kernel refuses new namespaces to who is
-//! not root; then they succeed and mean nothing: what they would keep apart is not changed anyhow, and mounts are only
-//! pretended.
+//! not root; then they succeed and mean nothing, for what they would keep apart is not changed anyhow. Only mounts are, those that
+//! are pretended: a new mount namespace begins with a copy of them.
 
 use super::{Answer, Outcome, Tracee, TraceeExt};
 use crate::call::{Arg, Call, Sys};
@@ -45,7 +45,13 @@ async fn pretend<T: Tracee>(tracee: &T, call: &Call) -> Result<u64, Errno> {
         Sys::Unshare if flags & PRIVILEGED != 0 => {
             // The rest anybody may do.
             let rest = flags & !PRIVILEGED;
-            if rest == 0 { Ok(0) } else { tracee.syscall(call.sys, call.with(Arg::Flags, rest as u64).args).await }
+            if rest != 0 {
+                tracee.syscall(call.sys, call.with(Arg::Flags, rest as u64).args).await?;
+            }
+            if flags & libc::CLONE_NEWNS != 0 {
+                tracee.mounts_apart();
+            }
+            Ok(0)
         }
         Sys::Setns => Ok(0),
         _ => Err(Errno::EPERM),

@@ -5,10 +5,7 @@
 //! readlink of procfs) is translated back.
 
 use super::root_socket::translate_address;
-use super::{
-    Answer, Last, MountSource, MountTold, Outcome, PATH_MAX, RESOLVE_CACHED, RESOLVE_REFUSING, Tracee, TraceeExt, left,
-    mounts, root_exec,
-};
+use super::{Answer, Last, Outcome, PATH_MAX, RESOLVE_CACHED, RESOLVE_REFUSING, Tracee, TraceeExt, left, root_exec};
 use crate::call::{Arg, Call, Sys, TraceeAddr, table};
 use crate::creds::CAP_SYS_CHROOT;
 use crate::errno::Errno;
@@ -28,7 +25,11 @@ pub async fn dispatch<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         Sys::Chroot | Sys::PivotRoot | Sys::Mount | Sys::Umount | Sys::Umount2 | Sys::Readlink | Sys::Readlinkat => {
             *call
         }
-        _ => translated(tracee, call)?,
+        _ => match translated(tracee, call)? {
+            Translated { call, failed: None } => call,
+            Translated { failed: Some(errno), .. } if is_common(call.sys) => return Err(errno),
+            Translated { call, failed: Some(errno) } => return first_fault(tracee, &call, errno).await,
+        },
     };
     let outcome = if is_left { Ok(Answer::Pass) } else { table::dispatch(tracee, &translated).await };
     match outcome {
@@ -38,8 +39,39 @@ pub async fn dispatch<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
 }
 
 /// A call with its paths replaced.
-pub(super) fn translated<T: Tracee>(tracee: &T, call: &Call) -> Result<Call, Errno> {
+pub(super) struct Translated {
+    /// What can be made. A path that leads nowhere is [`NOWHERE`].
+    pub call: Call,
+    /// Why the first such path does.
+    pub failed: Option<Errno>,
+}
+
+/// A path that is `ENOTDIR`.
+const NOWHERE: &[u8] = b"/dev/null/nothing\0";
+
+/// Calls that hardly ever have anything wrong but their paths.
+fn is_common(sys: Sys) -> bool {
+    use Sys::*;
+    let asks = matches!(sys, Stat | Lstat | Newfstatat | Statx | Access | Faccessat | Faccessat2);
+    asks || matches!(sys, Open | Openat | Chdir)
+}
+
+/// Why a call fails of which a path leads nowhere, as `errno` says: what is wrong with the other arguments may come first.
+async fn first_fault<T: Tracee>(tracee: &T, call: &Call, errno: Errno) -> Outcome {
+    let outcome = match table::dispatch(tracee, call).await {
+        Ok(Answer::Pass) => tracee.run(call).await.map(Answer::Value),
+        outcome => outcome,
+    };
+    if outcome == Err(Errno::ENOTDIR) { Err(errno) } else { outcome }
+}
+
+/// Replaces the paths of a call.
+///
+/// # Errors
+/// Those of memory for the names, and of socket addresses.
+pub(super) fn translated<T: Tracee>(tracee: &T, call: &Call) -> Result<Translated, Errno> {
     let mut translated = *call;
+    let mut failed = None;
     if let Some(address) = match call.sys {
         Sys::Bind | Sys::Connect => Some(0),
         Sys::Sendto => Some(1),
@@ -50,15 +82,15 @@ pub(super) fn translated<T: Tracee>(tracee: &T, call: &Call) -> Result<Call, Err
         if let Some((at, len)) = translate_address(tracee, TraceeAddr(call.nth(Arg::In, address)), length, last)? {
             translated = translated.with_nth(Arg::In, address, at.0).with_nth(Arg::Length, address, len);
         }
-        return Ok(translated);
+        return Ok(Translated { call: translated, failed });
     }
     let mut refused = 0;
     if call.sys == Sys::Openat2 {
-        let Some(resolve) = resolve_flags(tracee, call) else { return Ok(translated) };
+        let Some(resolve) = resolve_flags(tracee, call) else { return Ok(Translated { call: translated, failed }) };
         refused = resolve & RESOLVE_REFUSING;
         // A path that never leaves its directory means the same whatever the root; what else there is the kernel refuses.
         if resolve & !(RESOLVE_REFUSING | RESOLVE_CACHED) != 0 {
-            return Ok(translated);
+            return Ok(Translated { call: translated, failed });
         }
         if refused != 0 {
             translated = without_refusals(tracee, call, resolve)?;
@@ -79,17 +111,20 @@ pub(super) fn translated<T: Tracee>(tracee: &T, call: &Call) -> Result<Call, Err
         let has_directory = call.row().args.contains(&directory);
         let dirfd = if has_directory { call.int(directory) as i32 } else { libc::AT_FDCWD };
         let to = tracee.aside()?.add((nth * PATH_MAX) as u64);
-        tracee.translate(dirfd, path, last(tracee, call, kind), refused, to)?;
+        if let Err(errno) = tracee.translate(dirfd, path, last(tracee, call, kind), refused, to) {
+            tracee.write(to, NOWHERE)?;
+            failed = failed.or(Some(errno));
+        }
         translated = translated.with(kind, to.0);
         if has_directory {
             translated = translated.with(directory, libc::AT_FDCWD as u64);
         }
     }
-    Ok(translated)
+    Ok(Translated { call: translated, failed })
 }
 
 /// The `resolve` of a `struct open_how`, which comes behind flags and mode; `None` if it cannot be read.
-fn resolve_flags<T: Tracee>(tracee: &T, call: &Call) -> Option<u64> {
+pub(super) fn resolve_flags<T: Tracee>(tracee: &T, call: &Call) -> Option<u64> {
     let mut resolve = [0; 8];
     tracee.read(call.addr(Arg::OpenHow).add(RESOLVE_AT), &mut resolve).ok()?;
     Some(u64::from_ne_bytes(resolve))
@@ -178,18 +213,11 @@ pub async fn pivot_root<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     if !tracee.creds().has(crate::creds::CAP_SYS_ADMIN) {
         return Err(Errno::EPERM);
     }
-    let mut buffer = [0; PATH_MAX];
-    let path = path_of(tracee, TraceeAddr(call.nth(Arg::Path, 1)), &mut buffer)?;
-    tracee.is_mount_point(path)?;
-    let path = path_of(tracee, call.addr(Arg::Path), &mut buffer)?;
-    if !tracee.is_mount_point(path)? {
-        return Err(Errno::EINVAL);
-    }
+    let mut new = [0; PATH_MAX];
+    let new = path_of(tracee, call.addr(Arg::Path), &mut new)?;
     let mut old = [0; PATH_MAX];
     let old = path_of(tracee, TraceeAddr(call.nth(Arg::Path, 1)), &mut old)?;
-    let told = MountTold { kind: b"", source: b"", flags: mounts::BIND | mounts::REC, data: b"" };
-    tracee.mount(MountSource::Bind(b"/"), old, &told)?;
-    tracee.change_root(path, true).await?;
+    tracee.pivot_root(new, old).await?;
     Ok(Answer::Value(0))
 }
 

@@ -235,6 +235,12 @@ pub trait Tracee {
     /// The next child, which the call under way makes, was to be traced by nobody (`CLONE_UNTRACED`), or not.
     fn next_child_untraced(&self, untraced: bool);
 
+    /// From now on the thread, and who it makes, mount for themselves by [`Tracee::mount`], as in a mount namespace of their own.
+    fn mounts_apart(&self) {}
+
+    /// The same for the next child, which the call under way makes.
+    fn next_child_mounts_apart(&self) {}
+
     /// Whether the thread leaves any files alone.
     fn leaves_any(&self) -> bool {
         false
@@ -295,6 +301,14 @@ pub trait Tracee {
     /// # Errors
     /// The kernel's.
     async fn change_root(&self, _path: &[u8], _allowed: bool) -> Result<(), Errno> {
+        Err(Errno::ENOSYS)
+    }
+
+    /// pivot_root(2): gives the process the directory `new` as its root, and mounts the former one at `old`.
+    ///
+    /// # Errors
+    /// pivot_root(2)'s.
+    async fn pivot_root(&self, _new: &[u8], _old: &[u8]) -> Result<(), Errno> {
         Err(Errno::ENOSYS)
     }
 
@@ -417,6 +431,8 @@ pub trait Tracee {
 /// program's own memory.
 pub const SCRATCH_LEN: usize = 3 * 4096;
 
+/// Bytes of the smallest page of any CPU.
+const PAGE_LEN: usize = 4096;
 /// `PATH_MAX`: bytes of a path with its terminator.
 pub const PATH_MAX: usize = 4096;
 
@@ -529,9 +545,10 @@ pub trait TraceeExt: Tracee {
             if room.is_empty() {
                 return Err(Errno::ENAMETOOLONG);
             }
-            // Small steps first: most paths are short.
-            let want = room.len().min(256);
-            let got = self.read_some(from.add(start as u64), room.get_mut(..want).ok_or(Errno::EFAULT)?)?;
+            let from = from.add(start as u64);
+            // Small steps first: most paths are short. What comes behind the page may not be there.
+            let want = room.len().min(256).min(PAGE_LEN - from.0 as usize % PAGE_LEN);
+            let got = self.read_some(from, room.get_mut(..want).ok_or(Errno::EFAULT)?)?;
             have += got;
             let new = buf.get(start..have).ok_or(Errno::EFAULT)?;
             if let Some(end) = new.iter().position(|byte| *byte == 0) {

@@ -109,7 +109,6 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable], begun: Option<u64>) -
     // The agent finds its way by the auxv, which is where the stack pointer was in the beginning.
     let with_agent = thread.engine == Engine::Inline
         && begun.is_none()
-        && !thread.is_rooted()
         && !thread.leaves_any()
         && !thread.world.nested.is_traced(thread.tid)
         && thread.world.agents_abi(thread).is_some();

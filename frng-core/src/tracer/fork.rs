@@ -70,6 +70,9 @@ impl Tracer {
         if thread.child_apart.take() {
             start.view = lookup::view(child);
         }
+        if thread.child_mounts_apart.take() {
+            start.rooted.take_mounts_apart();
+        }
         let renew = !space.uniform.get();
         start.space = space;
         let has_options = self.world.nested.has_options(thread.tid);

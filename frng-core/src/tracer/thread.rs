@@ -110,6 +110,8 @@ pub struct Thread {
     pub(super) view: Cell<lookup::View>,
     /// Whether the view of the next child it makes is to be looked up, not inherited.
     pub(super) child_apart: Cell<bool>,
+    /// The child that it is about to make has mounts of its own.
+    pub(super) child_mounts_apart: Cell<bool>,
     /// Whether the call under way makes one that its program wants traced by nobody.
     pub(super) child_untraced: Cell<bool>,
     /// Its root, if it is another one.
@@ -186,6 +188,7 @@ impl Thread {
             stack: Cell::new(start.stack),
             view: Cell::new(start.view),
             child_apart: Cell::default(),
+            child_mounts_apart: Cell::default(),
             child_untraced: Cell::default(),
             rooted: RefCell::new(start.rooted),
             wants_waits: Cell::new(false),
@@ -532,6 +535,14 @@ impl Tracee for Thread {
         self.child_apart.set(true);
     }
 
+    fn mounts_apart(&self) {
+        self.rooted.borrow_mut().take_mounts_apart();
+    }
+
+    fn next_child_mounts_apart(&self) {
+        self.child_mounts_apart.set(true);
+    }
+
     fn has_root(&self) -> bool {
         self.is_rooted()
     }
@@ -567,6 +578,10 @@ impl Tracee for Thread {
 
     async fn change_root(&self, path: &[u8], allowed: bool) -> Result<(), Errno> {
         self.enter_root(path, allowed).await
+    }
+
+    async fn pivot_root(&self, new: &[u8], old: &[u8]) -> Result<(), Errno> {
+        self.change_and_keep_root(new, old).await
     }
 
     fn working_directory(&self, text: &mut [u8]) -> Result<usize, Errno> {

@@ -11,7 +11,6 @@ use super::root;
 use super::thread::Thread;
 use crate::inside::layout;
 use crate::inside::local::{CONTENT_OFFSET, Content, GROUPS_MAX, GROUPS_OFFSET};
-use crate::policy::Tracee;
 
 /// Tells the agent that shares this thread's memory what is faked of the thread. If the other threads that share it are
 /// not the same, the agent answers nothing until they are.
@@ -28,7 +27,7 @@ pub fn tell(thread: &Thread) {
         members.iter().filter(|other| Rc::ptr_eq(&space, &other.space.borrow())).all(|other| same(thread, other));
     let groups = thread.groups.borrow();
     // Where paths are looked at closely that is the tracer's, which has room for it.
-    let by_path = thread.looks_at_paths() || thread.leaves_any();
+    let by_path = thread.is_restricted() || thread.leaves_any();
     let usable = uniform && groups.len() <= GROUPS_MAX && !by_path && !space.put_back.get();
     space.uniform.set(uniform);
     let mut content = Content::new();
@@ -36,7 +35,8 @@ pub fn tell(thread: &Thread) {
     content.group_count = groups.len() as u32;
     let Some(abi) = thread.world.agents_abi(thread) else { return };
     content.counters = if thread.world.counting { thread.world.trampoline.counters_address(abi) } else { 0 };
-    content.mounts = thread.has_mounts().into();
+    content.rooted = thread.is_rooted().into();
+    content.mounts = thread.mount_names();
     content.lies_len = thread.world.lies_len;
     content.set_lacks(thread.home.get().lacks());
     content.set_creds(&thread.creds.get());

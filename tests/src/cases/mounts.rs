@@ -16,6 +16,7 @@ use crate::sys::{self, BAD, NULL};
 
 cases![
     binds_are_seen_inside,
+    binds_met_by_names_alone,
     binds_of_files,
     binds_on_each_other,
     dots_lead_out_of_binds,
@@ -29,6 +30,8 @@ cases![
     mounts_made_inside,
     new_namespaces_are_roots,
     pivoted_root,
+    pivoted_root_is_refused,
+    pivoted_root_over_itself,
     mount_points_keep_their_names,
     openat2_refuses_mounts,
 ];
@@ -89,6 +92,34 @@ fn binds_are_seen_inside() {
     show(c"h/x");
     show(c"h/made");
     show(c"r/d/covered");
+}
+
+/// Each call several times, for an engine may answer the later ones by other means.
+fn binds_met_by_names_alone() {
+    tree();
+    apart(|| {
+        must!(mount(c"h", c"r/d", NULL, MS_BIND, NULL));
+        must!(mount(c"h/x", c"r/f", NULL, MS_BIND, NULL));
+        enter();
+        for round in 0..3 {
+            if round == 2 {
+                must!(umount2(c"d", MNT_DETACH));
+                must!(mount(c"/d", c"e", NULL, MS_BIND, NULL));
+            }
+            for name in [c"d", c"f", c"e", c"link"] {
+                show(name);
+                show_target(name);
+            }
+            let directory = must!(openat(AT_FDCWD, c"d", libc::O_PATH, 0)) as i32;
+            let _ = call!(openat(directory, c"covered", libc::O_PATH, 0));
+            let _ = call!(fchownat(directory, c"x", 1000 + round, 5, 0));
+            let _ = call!(renameat2(AT_FDCWD, c"d", AT_FDCWD, c"g", 0));
+            let _ = call!(unlinkat(AT_FDCWD, c"f", 0));
+            let _ = quiet!(close(directory));
+        }
+        show(c"e/covered");
+    });
+    show(c"h/x");
 }
 
 fn binds_of_files() {
@@ -329,6 +360,59 @@ fn pivoted_root() {
     });
 }
 
+fn pivoted_root_is_refused() {
+    tree();
+    dir(c"r/old");
+    dir(c"other");
+    apart(|| {
+        must!(mount(c"r", c"r", NULL, MS_BIND, NULL));
+        must!(mount(c"h", c"r/e", NULL, MS_BIND, NULL));
+        for (new, old) in [
+            (c"r", c"other"),
+            (c"r/e", c"r/old"),
+            (c"r", c"/"),
+            (c"/", c"r/old"),
+            (c"r/d", c"r/old"),
+            (c"r/d", c"other"),
+            (c"other", c"other"),
+            (c"r/f", c"r/old"),
+            (c"r", c"r/f"),
+            (c"nothing", c"r/f"),
+        ] {
+            let _ = call!(pivot_root(new, old));
+        }
+        as_user(1000, || {
+            let _ = call!(pivot_root(c"r", c"r/old"));
+        });
+        show(c"r/old");
+        show(c"h/x");
+    });
+}
+
+fn pivoted_root_over_itself() {
+    tree();
+    let place = std::env::current_dir().unwrap_or_default().join("r").into_os_string().into_encoded_bytes();
+    let Ok(place) = std::ffi::CString::new(place) else { return };
+    apart(|| {
+        must!(mount(c"r", c"r", NULL, MS_BIND, NULL));
+        must!(pivot_root(&place, &place));
+        must!(chdir(c"/"));
+        show(c"/f");
+        show(c"/d/covered");
+        cwd();
+    });
+    apart(|| {
+        must!(mount(c"r", c"r", NULL, MS_BIND, NULL));
+        must!(chdir(c"r"));
+        must!(pivot_root(c".", c"."));
+        must!(umount2(c".", MNT_DETACH));
+        must!(chdir(c"/"));
+        show(c"/f");
+        show(c"/d/covered");
+        show(c"/etc/passwd");
+    });
+}
+
 fn mount_points_keep_their_names() {
     tree();
     dir(c"other");
@@ -351,6 +435,8 @@ fn mount_points_keep_their_names() {
 
 fn openat2_refuses_mounts() {
     tree();
+    symlink(c"/e", c"h/out");
+    symlink(c"/d/sub", c"h/in");
     apart(|| {
         must!(mount(c"proc", c"r/proc", c"proc", 0, NULL));
         must!(mount(c"h", c"r/d", NULL, MS_BIND, NULL));
@@ -384,7 +470,7 @@ fn openat2_refuses_mounts() {
                 opened(AT_FDCWD, path);
             }
             println!("within");
-            for path in [c"x", c"sub", c"sub/..", c"..", c"../e", c"absolute", c"up", c"/e", c"/d/x"] {
+            for path in [c"x", c"sub", c"sub/..", c"..", c"../e", c"absolute", c"up", c"out", c"in", c"/e", c"/d/x"] {
                 opened(within, path);
             }
             for path in [c"../x", c"../..", c"../../d/x"] {

@@ -21,6 +21,7 @@ cases![
     dots_stay_at_the_root,
     absolute_links_begin_at_the_root,
     trailing_slashes,
+    names_alone,
     errors_of_lookup,
     names_are_made_through_links,
     names_are_removed_and_moved,
@@ -176,6 +177,52 @@ fn absolute_links_begin_at_the_root() {
             show_target(path);
             read_link(path);
         }
+    });
+}
+
+/// Each call several times, for an engine may answer the later ones by other means.
+fn names_alone() {
+    tree();
+    inside(|| {
+        for _ in 0..3 {
+            must!(chdir(c"/"));
+            for name in [c"absolute", c"to-file", c"d", c"f", c"nothing", c".", c".."] {
+                show(name);
+                show_target(name);
+                read_link(name);
+            }
+            let _ = call!(fchownat(AT_FDCWD, c"to-file", 5, 6, 0));
+            let _ = call!(fchownat(AT_FDCWD, c"to-file", 7, 8, libc::AT_SYMLINK_NOFOLLOW));
+            let _ = call!(mkdirat(AT_FDCWD, c"made", 0o750));
+            let _ = call!(renameat2(AT_FDCWD, c"made", AT_FDCWD, c"renamed", 0));
+            show(c"renamed");
+            let _ = call!(unlinkat(AT_FDCWD, c"renamed", libc::AT_REMOVEDIR));
+            for flags in [O_RDONLY, O_RDONLY | libc::O_NOFOLLOW, O_WRONLY | O_CREAT, O_WRONLY | O_CREAT | libc::O_EXCL]
+            {
+                match quiet!(openat(AT_FDCWD, c"to-file", flags, 0o600)) {
+                    Ok(fd) => {
+                        seen::show_fd("opened", fd as i32);
+                        let _ = quiet!(close(fd as i32));
+                    }
+                    Err(error) => println!("{flags:#x}: {}", sys::errno::name(error)),
+                }
+            }
+            show(c"f");
+            must!(chdir(c"absolute"));
+            show(c"g");
+            show(c"..");
+        }
+        must!(mkdirat(AT_FDCWD, c"/proc", 0o755));
+        must!(mount(c"proc", c"/proc", c"proc", 0, NULL));
+        must!(chdir(c"/proc/self"));
+        for _ in 0..3 {
+            read_link(c"root");
+            read_link(c"nothing");
+            show_target(c"root");
+        }
+        must!(chdir(c"/"));
+        must!(umount2(c"/proc", libc::MNT_DETACH));
+        must!(unlinkat(AT_FDCWD, c"/proc", libc::AT_REMOVEDIR));
     });
 }
 

@@ -13,6 +13,7 @@ mod mounting;
 mod mounts;
 mod naming;
 mod open;
+mod pivoting;
 mod program;
 mod show;
 mod walk;
@@ -41,7 +42,7 @@ use walk::{Found, Process, Walk};
 pub struct Rooted {
     /// The root, if it has another one.
     pub root: Option<Directory>,
-    /// What is mounted, for all processes of an invocation.
+    /// What is mounted, for all processes of an invocation or of a mount namespace that is pretended.
     pub mounts: Rc<Mounts>,
     /// The directories below which files are left alone, as the kernel names them.
     pub left: Rc<[Vec<u8>]>,
@@ -53,6 +54,13 @@ pub struct Rooted {
     pub starting: Option<Rc<Program>>,
     /// The name that it has to get before its program runs.
     pub comm: Option<[u8; COMM_LEN]>,
+}
+
+impl Rooted {
+    /// Mounts for itself from now on.
+    pub fn take_mounts_apart(&mut self) {
+        self.mounts = Rc::new(Mounts::clone(&self.mounts));
+    }
 }
 
 /// Reads a program as for an exec in another root, and makes of its file one for another ELF interpreter: for fuzzers.
@@ -145,12 +153,17 @@ impl Thread {
     /// The same, `refused` being what openat2(2) shall refuse on the way.
     fn find_unless(&self, dirfd: i32, path: &[u8], last: Last, refused: u64) -> Result<Found, Errno> {
         let rooted = self.rooted.borrow().clone();
-        let root = match rooted.root {
-            Some(root) => root,
-            None => Directory::new(open::path_only(libc::AT_FDCWD, b"/", libc::O_DIRECTORY)?)?,
-        };
+        let root = self.root()?;
         let walk = Walk { root: &root, mounts: &rooted.mounts, process: self, refused };
         walk.find(|| self.start(dirfd), path, last)
+    }
+
+    /// The root that it believes to have.
+    fn root(&self) -> Result<Directory, Errno> {
+        match &self.rooted.borrow().root {
+            Some(root) => Ok(root.clone()),
+            None => Directory::new(open::path_only(libc::AT_FDCWD, b"/", libc::O_DIRECTORY)?),
+        }
     }
 
     /// The directory where a relative path begins.
@@ -226,7 +239,11 @@ impl Thread {
         if !allowed {
             return Err(Errno::EPERM);
         }
-        // The process and whoever has its root in common.
+        self.enter(root).await
+    }
+
+    /// Gives another root to the process and whoever has its root in common.
+    async fn enter(&self, root: Directory) -> Result<(), Errno> {
         let shares = |other: &Rc<Thread>| {
             other.tid == self.tid || ptrace::same_root(self.tid, other.tid).unwrap_or(other.tgid == self.tgid)
         };

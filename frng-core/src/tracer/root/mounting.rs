@@ -7,7 +7,8 @@ use super::open;
 use super::walk::Directory;
 use crate::errno::Errno;
 use crate::inode::InodeKey;
-use crate::policy::{Last, MountSource, MountTold, Tracee};
+use crate::inside::mount_names::MountNames;
+use crate::policy::{Last, MountSource, MountTold};
 use crate::stat::S_IFDIR;
 use crate::tracer::thread::Thread;
 use crate::tracer::told;
@@ -27,7 +28,9 @@ impl Thread {
             MountSource::Bind(source) => mounts::shown(self.find(libc::AT_FDCWD, source, Last::Target)?)?,
             MountSource::Moved(source) => {
                 let at = self.mount_at(source, Last::Target)?.ok_or(Errno::EINVAL)?;
-                return self.rooted.borrow().mounts.change_point(at, point, is_directory);
+                self.rooted.borrow().mounts.change_point(at, point, is_directory)?;
+                self.tell_of_mounts();
+                return Ok(());
             }
             MountSource::Host(source) => {
                 let host = open::path_only(libc::AT_FDCWD, source, libc::O_DIRECTORY);
@@ -38,11 +41,8 @@ impl Thread {
             return Err(Errno::ENOTDIR);
         }
         let told = Told::new(source, told);
-        let first = !self.has_mounts();
         self.rooted.borrow().mounts.add(point, shown, told);
-        if first {
-            self.tell_of_mounts();
-        }
+        self.tell_of_mounts();
         Ok(())
     }
 
@@ -66,9 +66,7 @@ impl Thread {
     pub(in crate::tracer) fn remove_mount(&self, path: &[u8], last: Last) -> Result<(), Errno> {
         let at = self.mount_at(path, last)?.ok_or(Errno::EINVAL)?;
         self.rooted.borrow().mounts.remove(at);
-        if !self.has_mounts() {
-            self.tell_of_mounts();
-        }
+        self.tell_of_mounts();
         Ok(())
     }
 
@@ -86,8 +84,13 @@ impl Thread {
         Ok(open::stat(&self.open_found(path, last)?)?.id().key())
     }
 
-    /// Tells the agents of all processes that have these mounts whether there are any.
-    fn tell_of_mounts(&self) {
+    /// The names of the mount points.
+    pub(in crate::tracer) fn mount_names(&self) -> MountNames {
+        self.rooted.borrow().mounts.names()
+    }
+
+    /// Tells the agents of all processes that have these mounts which names they have.
+    pub(super) fn tell_of_mounts(&self) {
         let mounts = Rc::clone(&self.rooted.borrow().mounts);
         let together: Vec<_> = {
             let threads = self.world.threads.borrow();

@@ -9,6 +9,7 @@ use super::show::inside;
 use super::walk::{Directory, Found};
 use crate::errno::Errno;
 use crate::inode::InodeKey;
+use crate::inside::mount_names::MountNames;
 use crate::policy::mounts::{BIND, RDONLY, REC, RELATIME, flags_of_new, flags_of_remount};
 use crate::policy::{MountSource, MountTold};
 
@@ -81,11 +82,12 @@ pub struct Mount {
     pub number: u64,
 }
 
-/// The mounts of an invocation's processes, the last ones on top.
-#[derive(Default)]
+/// The mounts that processes of an invocation have in common, the last ones on top.
+#[derive(Clone, Default)]
 pub struct Mounts {
     mounts: RefCell<Vec<Mount>>,
     made: Cell<u64>,
+    names: Cell<MountNames>,
 }
 
 impl Mounts {
@@ -137,11 +139,26 @@ impl Mounts {
         self.mounts.borrow().clone()
     }
 
+    /// The names of the mount points in their directories.
+    pub fn names(&self) -> MountNames {
+        self.names.get()
+    }
+
+    fn renew_names(&self) {
+        let mut names = MountNames::default();
+        for mount in self.mounts.borrow().iter() {
+            let place = open::place(&*mount.point.fd).unwrap_or_default();
+            names.add(place.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
+        }
+        self.names.set(names);
+    }
+
     /// Mounts something.
     pub fn add(&self, point: Point, shown: Shown, told: Told) {
         let number = self.made.get();
         self.made.set(number + 1);
         self.mounts.borrow_mut().push(Mount { point, shown, told, number });
+        self.renew_names();
     }
 
     /// Has something else told of a mount.
@@ -162,6 +179,12 @@ impl Mounts {
         self.mounts.borrow().iter().any(|mount| mount.point.key == *point)
     }
 
+    /// Whether a directory is what is shown at a mount point.
+    pub fn shows(&self, key: &InodeKey) -> bool {
+        let is_it = |mount: &Mount| matches!(&mount.shown, Shown::Directory(directory) if directory.key == *key);
+        self.mounts.borrow().iter().any(is_it)
+    }
+
     /// Whether a file is a mount point, or what is shown at one.
     pub fn is_point(&self, key: &InodeKey) -> bool {
         self.mounts.borrow().iter().any(|mount| mount.is_at(key))
@@ -178,12 +201,15 @@ impl Mounts {
             return Err(Errno::ENOTDIR);
         }
         mount.point = point;
+        drop(mounts);
+        self.renew_names();
         Ok(())
     }
 
     /// Ends a mount.
     pub fn remove(&self, index: usize) {
         self.mounts.borrow_mut().remove(index);
+        self.renew_names();
     }
 
     /// Where something on the host is seen by the last mount that shows it below `root`, as a path from there.

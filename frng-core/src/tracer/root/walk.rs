@@ -246,14 +246,14 @@ impl<P: Process> Walk<'_, P> {
                             return Err(Errno::ENOENT);
                         }
                         if text[0] == b'/' {
-                            self.jump(&at, &self.root.fd)?;
+                            self.leave(&at, self.root)?;
                             at = self.root.clone();
                         }
                         let slash: &[u8] = if trailing { b"/" } else { b"" };
                         rest = [&text, slash, &rest].concat();
                     }
                     Link::Directory(directory) => {
-                        self.jump(&at, &directory.fd)?;
+                        self.leave(&at, &directory)?;
                         if is_last {
                             return Ok(Found::itself(directory));
                         }
@@ -305,6 +305,42 @@ impl<P: Process> Walk<'_, P> {
             return Err(Errno::EXDEV);
         }
         Ok(())
+    }
+
+    /// Goes to a directory that may be anywhere.
+    ///
+    /// # Errors
+    /// `EXDEV` if that is in another mount and must not be.
+    fn leave(&self, from: &Directory, to: &Directory) -> Result<(), Errno> {
+        if self.refuses(RESOLVE_NO_XDEV) && self.mount_of(from)? != self.mount_of(to)? {
+            return Err(Errno::EXDEV);
+        }
+        Ok(())
+    }
+
+    /// Which mount a directory is in: where what is shown by it begins, or the root, and the kernel's number.
+    pub fn mount_of(&self, directory: &Directory) -> Result<(InodeKey, u64), Errno> {
+        let begins = |at: &Directory| at.key == self.root.key || self.mounts.shows(&at.key);
+        Ok((self.above(directory, begins)?.key, open::mount_id(&*directory.fd)?))
+    }
+
+    /// Whether a directory is another one or below it.
+    pub fn is_below(&self, directory: &Directory, other: &InodeKey) -> Result<bool, Errno> {
+        let end = self.above(directory, |at| at.key == self.root.key || at.key == *other)?;
+        Ok(end.key == *other)
+    }
+
+    /// The first one, from a directory on upwards, of which that holds; at last the root, or the host's.
+    fn above(&self, directory: &Directory, holds: impl Fn(&Directory) -> bool) -> Result<Directory, Errno> {
+        let mut at = directory.clone();
+        while !holds(&at) {
+            let parent = self.parent(at.clone())?;
+            if parent.key == at.key {
+                break;
+            }
+            at = parent;
+        }
+        Ok(at)
     }
 
     /// What the host's devpts has nobody open (its `ptmxmode` is 0) the one that was asked for lets everybody open: the same
