@@ -1,12 +1,13 @@
 //! A call that the program has issued.
 
-use frng_core::call::{Call, Scope, TraceeAddr, table};
+use frng_core::call::{Call, Scope, Sys, TraceeAddr, table};
 use frng_core::errno::Errno;
 use frng_core::inside::calls;
-use frng_core::policy::{Answer, same_name};
+use frng_core::policy::{Answer, root, same_name};
 
 use crate::arch::{self, Frame};
 use crate::dispatch::now;
+use crate::rooted::Kept;
 use crate::thread::Thread;
 use crate::{mapped, numbers};
 
@@ -30,11 +31,19 @@ pub fn answer(frame: &mut Frame, scratch: u64) -> bool {
     if !call.stops(if rooted { Scope::Paths } else { Scope::Opens }) {
         return false;
     }
-    let thread = Thread::new(lies, local, &content, frame.signals(), TraceeAddr(scratch));
-    if rooted && now(same_name::are_all(&thread, &call, |name| content.mounts.may_have(name))) != Some(true) {
-        return false;
-    }
-    let Some(outcome) = now(table::dispatch(&thread, &call)) else { return false };
+    let kept = Kept::default();
+    let thread = Thread::new(lies, local, &content, frame.signals(), &kept, TraceeAddr(scratch));
+    let is_alike = || now(same_name::are_all(&thread, &call, |name| content.mounts.may_have(name))) == Some(true);
+    let outcome = if !rooted || is_alike() {
+        now(table::dispatch(&thread, &call))
+    } else if matches!(sys, Sys::Readlink | Sys::Readlinkat) {
+        None
+    } else {
+        let outcome = now(root::by_paths(&thread, &call, false));
+        kept.close();
+        outcome
+    };
+    let Some(outcome) = outcome else { return false };
     let raw = match outcome {
         Ok(Answer::Value(value)) => value,
         Err(errno) => errno.to_raw(),

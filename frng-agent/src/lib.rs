@@ -19,7 +19,9 @@ cfg_if::cfg_if! {
         mod mapped;
         mod memory;
         mod numbers;
+        mod rooted;
         mod signals;
+        mod text;
         mod thread;
 
         pub use answer::answer;

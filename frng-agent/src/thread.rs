@@ -7,10 +7,11 @@ use frng_core::call::{FileRef, Sys, TraceeAddr};
 use frng_core::creds::Creds;
 use frng_core::errno::Errno;
 use frng_core::inside::local::{Content, Local};
-use frng_core::policy::{Process, Schedule, Settings, Tracee, TraceeExt};
+use frng_core::policy::{Last, Process, SCRATCH_LEN, Schedule, Settings, Tracee, TraceeExt};
 use frng_core::shared::SharedTable;
 use frng_core::stat::{STATX_LEN, STATX_WANTED, Statx};
 
+use crate::rooted::{self, Kept};
 use crate::signals::Signals;
 use crate::{arch, memory, numbers};
 
@@ -22,21 +23,24 @@ pub struct Thread<'a> {
     settings: Settings,
     scratch: TraceeAddr,
     signals: &'a Signals,
+    kept: &'a Kept,
     /// A call was interrupted by a signal that the tracer holds back, or only the tracer can answer: all has to be done
     /// again.
     interrupted: Cell<bool>,
 }
 
 impl<'a> Thread<'a> {
-    /// `scratch` is `SCRATCH_LEN` bytes of nobody else's.
+    /// `scratch` is `SCRATCH_LEN` and `ASIDE_LEN` bytes of nobody else's.
     pub fn new(
         lies: SharedTable,
         local: &'a Local,
         content: &'a Content,
         signals: &'a Signals,
+        kept: &'a Kept,
         scratch: TraceeAddr,
     ) -> Thread<'a> {
-        Thread { lies, local, content, settings: content.settings(), scratch, signals, interrupted: Cell::new(false) }
+        let settings = content.settings();
+        Thread { lies, local, content, settings, scratch, signals, kept, interrupted: Cell::new(false) }
     }
 
     /// Whether a call has been interrupted, or cannot be answered here.
@@ -147,6 +151,23 @@ impl Tracee for Thread<'_> {
 
     fn scratch(&self) -> Result<TraceeAddr, Errno> {
         Ok(self.scratch)
+    }
+
+    fn aside(&self) -> Result<TraceeAddr, Errno> {
+        Ok(self.scratch.add(SCRATCH_LEN as u64))
+    }
+
+    fn has_root(&self) -> bool {
+        self.content.rooted != 0
+    }
+
+    /// What is not simple is the tracer's.
+    fn translate(&self, dirfd: i32, path: &[u8], last: Last, refused: u64, to: TraceeAddr) -> Result<bool, Errno> {
+        if refused == 0 && rooted::translate(self, self.content, self.kept, (dirfd, path), last, to).is_some() {
+            return Ok(false);
+        }
+        self.interrupted.set(true);
+        Err(Errno::EIO)
     }
 
     fn empty_path(&self) -> TraceeAddr {

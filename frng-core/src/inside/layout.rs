@@ -29,7 +29,7 @@ pub const LOCK_LEN: u64 = 64;
 pub const STACKS_COUNT: u64 = 32;
 /// Begin of the stacks, [`STACK_LEN`] bytes each.
 pub const STACKS: u64 = LOCAL + (64 << 10);
-/// Bytes of a stack; its lowest [`crate::policy::SCRATCH_LEN`] are the handler's scratch memory.
+/// Bytes of a stack; its lowest [`crate::policy::SCRATCH_LEN`] are the handler's scratch memory, the next [`crate::policy::ASIDE_LEN`] for arguments.
 pub const STACK_LEN: u64 = 128 << 10;
 /// Bytes of the private mapping, from [`LOCAL`] on.
 pub const PRIVATE_LEN: u64 = STACKS + STACK_LEN * STACKS_COUNT - LOCAL;

@@ -46,6 +46,13 @@ pub struct Content {
     /// Not 0: only paths that lead to the same whatever the root are not the tracer's.
     pub rooted: u32,
     seccomp_filters: u32,
+    /// Not 0: nobody else runs in this memory.
+    pub alone: u32,
+    /// Process id of the daemon.
+    pub daemon: u32,
+    /// Descriptor of the process's root in the daemon.
+    pub root_fd: u32,
+    pad: u32,
     /// Of mount points, of which only the tracer knows what is there.
     pub mounts: MountNames,
     proc_device: u64,

@@ -18,18 +18,23 @@ pub async fn dispatch<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     if !tracee.has_root() {
         return if is_left { Ok(Answer::Pass) } else { table::dispatch(tracee, call).await };
     }
-    let translated = match call.sys {
-        Sys::Execve | Sys::Execveat => return root_exec::execute(tracee, call).await,
-        Sys::Socketcall => return super::sockets::socketcall(tracee, call).await,
+    match call.sys {
+        Sys::Execve | Sys::Execveat => root_exec::execute(tracee, call).await,
+        Sys::Socketcall => super::sockets::socketcall(tracee, call).await,
         // These look at paths themselves.
         Sys::Chroot | Sys::PivotRoot | Sys::Mount | Sys::Umount | Sys::Umount2 | Sys::Readlink | Sys::Readlinkat => {
-            *call
+            table::dispatch(tracee, call).await
         }
-        _ => match translated(tracee, call)? {
-            Translated { call, failed: None } => call,
-            Translated { failed: Some(errno), .. } if is_common(call.sys) => return Err(errno),
-            Translated { call, failed: Some(errno) } => return first_fault(tracee, &call, errno).await,
-        },
+        _ => by_paths(tracee, call, is_left).await,
+    }
+}
+
+/// Answers a call of a process with another root, none of those that look at paths themselves. `is_left` tells that it is the kernel's.
+pub async fn by_paths<T: Tracee>(tracee: &T, call: &Call, is_left: bool) -> Outcome {
+    let translated = match translated(tracee, call)? {
+        Translated { call, failed: None } => call,
+        Translated { failed: Some(errno), .. } if is_common(call.sys) => return Err(errno),
+        Translated { call, failed: Some(errno) } => return first_fault(tracee, &call, errno).await,
     };
     let outcome = if is_left { Ok(Answer::Pass) } else { table::dispatch(tracee, &translated).await };
     match outcome {

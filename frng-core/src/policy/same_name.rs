@@ -8,9 +8,14 @@ use crate::call::{Arg, Call, FileRef, Sys};
 use crate::stat::S_IFLNK;
 
 /// Longest name, in bytes (`NAME_MAX`, `include/uapi/linux/limits.h`).
-const NAME_MAX: usize = 255;
+pub const NAME_MAX: usize = 255;
 /// A terminal of devpts that has another name where everybody may open it.
 const PTMX: &[u8] = b"ptmx";
+
+/// Whether this is a name in a directory that means the same by every path to it, if nothing is mounted there.
+pub fn is_plain(name: &[u8]) -> bool {
+    !name.is_empty() && name.len() <= NAME_MAX && !name.contains(&b'/') && !matches!(name, b"." | b".." | PTMX)
+}
 
 /// Whether all paths of a call are such. `may_be_mount` tells whether a name may be that of a mount point.
 pub async fn are_all<T: Tracee>(tracee: &T, call: &Call, may_be_mount: impl Fn(&[u8]) -> bool) -> bool {
@@ -29,7 +34,7 @@ pub async fn are_all<T: Tracee>(tracee: &T, call: &Call, may_be_mount: impl Fn(&
             Ok(name) => name,
             Err(_) => return false,
         };
-        if name.contains(&b'/') || name == b".." || name == PTMX || may_be_mount(name) {
+        if name != b"." && !is_plain(name) || may_be_mount(name) {
             return false;
         }
         let dirfd = if call.row().args.contains(&directory) { call.int(directory) as i32 } else { libc::AT_FDCWD };

@@ -6,7 +6,7 @@
 //! the instant before it waits.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering, fence};
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 static TRACER: AtomicI32 = AtomicI32::new(0);
 /// Somebody sends signals and has not been noticed yet.
 static KNOCKING: AtomicBool = AtomicBool::new(false);
+/// The tracer waits for an order, not for a tracee.
+static UNNEEDED: AtomicBool = AtomicBool::new(false);
 
 /// Makes the calling thread the one that [`ring`] wakes.
 ///
@@ -48,8 +50,22 @@ pub fn noticed() {
     KNOCKING.store(false, Ordering::Release);
 }
 
-/// Ends the tracer's wait, so that it looks for orders. May be called by any thread of the daemon.
+/// Waits for an order by `wait`, which needs no bell. Afterwards the tracer has to look for further ones.
+pub fn while_unneeded<R>(wait: impl FnOnce() -> R) -> R {
+    UNNEEDED.store(true, Ordering::SeqCst);
+    let result = wait();
+    UNNEEDED.store(false, Ordering::SeqCst);
+    // An order for which nobody has rung is seen by who looks from here on.
+    fence(Ordering::SeqCst);
+    result
+}
+
+/// Ends the tracer's wait, so that it looks for orders. May be called by any thread of the daemon, after its order is there.
 pub fn ring() {
+    fence(Ordering::SeqCst);
+    if UNNEEDED.load(Ordering::SeqCst) {
+        return;
+    }
     if ring_after(0).is_err() {
         knock();
     }

@@ -73,7 +73,8 @@ impl Tracer {
         if thread.child_mounts_apart.take() {
             start.rooted.take_mounts_apart();
         }
-        let renew = !space.uniform.get();
+        // The agent of one with another root minds whether others run in its memory.
+        let renew = !space.uniform.get() || thread.is_rooted();
         start.space = space;
         let has_options = self.world.nested.has_options(thread.tid);
         let tgid = if same_process { thread.tgid } else { child };

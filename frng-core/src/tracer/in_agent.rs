@@ -16,7 +16,7 @@ impl Tracer {
     /// A thread no longer shares its memory: those that are left may be alike now.
     pub(super) fn left_space(&self, thread: &Thread) {
         let space = std::mem::take(&mut *thread.space.borrow_mut());
-        if !space.has_agent() || space.uniform.get() {
+        if !space.has_agent() || space.uniform.get() && !thread.is_rooted() {
             return;
         }
         let left = self.tracked.values().find(|tracked| Rc::ptr_eq(&tracked.thread.space.borrow(), &space));

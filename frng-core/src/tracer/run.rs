@@ -156,7 +156,7 @@ impl Tracer {
                 if self.asked(idle) {
                     return None;
                 }
-                match self.orders.recv() {
+                match doorbell::while_unneeded(|| self.orders.recv()) {
                     Ok(order) => self.obey(order),
                     Err(_) => return None,
                 }

@@ -23,8 +23,9 @@ pub fn tell(thread: &Thread) {
         let threads = thread.world.threads.borrow();
         threads.values().filter_map(|other| other.upgrade()).collect()
     };
-    let uniform =
-        members.iter().filter(|other| Rc::ptr_eq(&space, &other.space.borrow())).all(|other| same(thread, other));
+    let mut sharing = members.iter().filter(|other| Rc::ptr_eq(&space, &other.space.borrow()));
+    let alone = sharing.clone().count() == 1;
+    let uniform = sharing.all(|other| same(thread, other));
     let groups = thread.groups.borrow();
     // Where paths are looked at closely that is the tracer's, which has room for it.
     let by_path = thread.is_restricted() || thread.leaves_any();
@@ -36,6 +37,9 @@ pub fn tell(thread: &Thread) {
     let Some(abi) = thread.world.agents_abi(thread) else { return };
     content.counters = if thread.world.counting { thread.world.trampoline.counters_address(abi) } else { 0 };
     content.rooted = thread.is_rooted().into();
+    content.alone = alone.into();
+    content.daemon = std::process::id();
+    content.root_fd = thread.root_fd();
     content.mounts = thread.mount_names();
     content.lies_len = thread.world.lies_len;
     content.set_lacks(thread.home.get().lacks());

@@ -109,6 +109,11 @@ impl Thread {
         self.rooted.borrow().root.is_some()
     }
 
+    /// Where its root is open in this process; only if it has one.
+    pub fn root_fd(&self) -> u32 {
+        self.rooted.borrow().root.as_ref().map_or(0, |root| root.raw() as u32)
+    }
+
     /// Whether it may be refused something because of a path.
     pub fn is_restricted(&self) -> bool {
         reach::is_restricted(&self.creds.get())
