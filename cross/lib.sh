@@ -59,7 +59,8 @@ install() {
   echo "installing ${missing[*]}" >&2
   export DEBIAN_FRONTEND=noninteractive
   apt-get -q update >&2
-  apt-get -q -y install --no-install-recommends "${missing[@]}" >&2
+  # Somebody else may be installing something.
+  apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "${missing[@]}" >&2
 }
 
 # An apt of its own, which touches nothing of the system's: private_apt TOOL SUITE DEB-ARCH[,DEB-ARCH...] ARGS...
