@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::Scratch;
+use common::{Scratch, engines};
 
 /// Syncing a pipe is EINVAL for whoever asks the kernel.
 const SYNC_A_PIPE: &str =
@@ -15,9 +15,7 @@ fn without_syncing_nobody_asks_the_kernel() {
     let scratch = Scratch::new();
     let done = scratch.run(&["frng", "sh", "-c", SYNC_A_PIPE]);
     assert_eq!(done.err.matches("Invalid argument").count(), 2, "{done:?}");
-    let engines: &[&str] =
-        if frng_cli::abis::AGENT.is_some() { &["inline", "seccomp", "ptrace"] } else { &["seccomp", "ptrace"] };
-    for engine in engines {
+    for engine in engines() {
         let script = format!("{SYNC_A_PIPE}; touch f; chown 7:8 f; stat -c %u:%g f; id -u");
         let told = scratch.run(&["frng", "--engine", engine, "--no-sync", "sh", "-c", &script]).good();
         assert_eq!(told, "7:8\n0\n", "{engine}");

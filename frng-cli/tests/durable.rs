@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use common::{Scratch, end, eventually};
+use common::{Scratch, end, engines, eventually};
 use frng_core::state;
 
 fn owners(scratch: &Scratch, state: &str) -> Vec<u32> {
@@ -32,7 +32,7 @@ fn kill_daemon(scratch: &Scratch) {
 #[test]
 fn within_two_seconds_a_change_is_in_the_state_file_itself() {
     let scratch = Scratch::new();
-    for engine in ["inline", "seccomp", "ptrace"] {
+    for engine in engines() {
         let _ = fs::remove_file(scratch.path("ready"));
         let command = start(&scratch, &["--engine", engine, "-p", "state"], "rm -f a; touch a; chown 5 a");
         thread::sleep(Duration::from_millis(2000));
@@ -85,7 +85,7 @@ fn a_checkpoint_that_fails_is_told_at_once_and_leaves_the_last_good_file() {
 #[test]
 fn every_engine_leaves_what_it_has_answered() {
     let scratch = Scratch::new();
-    for engine in ["inline", "seccomp", "ptrace"] {
+    for engine in engines() {
         let _ = fs::remove_file(scratch.path("ready"));
         let script = "rm -f a b; mknod a c 1 3; touch b; chown 5 b; chmod 4711 b";
         let command = start(&scratch, &["--engine", engine, "-p", "state"], script);

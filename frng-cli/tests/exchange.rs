@@ -5,6 +5,7 @@ mod common;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use common::{Done, Scratch, end, eventually, finish};
 
@@ -99,6 +100,27 @@ fn the_format_of_fakeroot_ng_holds_the_same() {
 }
 
 #[test]
+fn with_a_tree_files_without_a_lie_are_told_of() {
+    let scratch = Scratch::new();
+    scratch
+        .run(&["frng", "-p", "state", "sh", "-c", "umask 022; mkdir t; touch t/plain t/lied; chown 3:4 t/lied"])
+        .good();
+    let inode = |name: &str| fs::symlink_metadata(scratch.path(name)).unwrap().ino();
+    for (format, rest) in [("fakeroot-ng", ",rdev=0"), ("fakeroot", ",nlink=1,rdev=0")] {
+        let told = scratch.run(&["frng-state", "export", "-f", format, "--tree", "t", "state"]).out;
+        let expected = [
+            format!("ino={},mode=40755,uid=0,gid=0{rest}", inode("t")),
+            format!("ino={},mode=100644,uid=0,gid=0{rest}", inode("t/plain")),
+            format!("ino={},mode=100644,uid=3,gid=4{rest}", inode("t/lied")),
+        ];
+        assert_eq!(told.lines().count(), expected.len(), "{told}");
+        assert!(expected.iter().all(|line| told.contains(line)), "{expected:?}: {told}");
+        let told = scratch.run(&["frng-state", "export", "-f", format, "state"]).out;
+        assert!(told.lines().count() == 1 && told.contains(&expected[2]), "{told}");
+    }
+}
+
+#[test]
 fn what_takes_long_is_told_on_a_terminal_only() {
     let scratch = Scratch::new();
     let slowly = |state: &str| {
@@ -114,6 +136,36 @@ fn what_takes_long_is_told_on_a_terminal_only() {
     let told = done.out.split_once("bytes read").unwrap_or_else(|| panic!("{done:?}"));
     assert!(told.0.starts_with("\r\x1b[Kfrng-state: "), "{told:?}");
     assert!(told.1.starts_with("\r\x1b[K") && told.1.contains("two: 2 lies imported, 2 in all"), "{told:?}");
+}
+
+#[test]
+fn reading_and_saving_a_large_state_is_told_on_a_terminal_only() {
+    if !Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        return eprintln!("skipped: needs script");
+    }
+    let scratch = Scratch::new();
+    let line = |inode| format!("dev=1,ino={inode},mode=100644,uid=3,gid=4,nlink=1,rdev=0\n");
+    // As many as take longer than the second after which something is told.
+    let mut count = 100_000;
+    loop {
+        scratch.file("saved", (1..=count).map(line).collect::<String>());
+        scratch.run(&["frng-state", "import", "state", "saved"]).good();
+        let start = Instant::now();
+        assert_eq!(scratch.run(&["frng-state", "check", "state"]).good(), format!("state: {count} lies\n"));
+        if start.elapsed() > Duration::from_millis(1800) {
+            break;
+        }
+        count *= 2;
+    }
+    for (command, expected, sum) in [
+        ("frng-state check state", "reading the state, 1 s", "lies"),
+        ("frng-state import state saved", "changing the state, 1 s", "lies imported"),
+    ] {
+        let done = scratch.run(&["script", "-qec", command, "/dev/null"]);
+        let shown = format!("\r\x1b[Kfrng-state: {expected}");
+        let sum = format!("\r\x1b[K{}: {count} {sum}", command.split(' ').nth(2).unwrap());
+        assert!(done.out.contains(&shown) && done.out.contains(&sum), "{done:?}");
+    }
 }
 
 #[test]

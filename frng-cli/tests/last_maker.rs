@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Scratch, end};
+use common::{Scratch, end, engines};
 
 /// Names the file that the maker shares with this test.
 const SHARED: &str = "FRNG_TEST_SHARED";
@@ -68,7 +68,7 @@ fn a_child_of_the_last_process_goes_on_when_that_is_killed_in_fork() {
     let scratch = Scratch::new();
     let program = scratch.path("maker");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    for engine in ["inline", "seccomp", "ptrace"] {
+    for engine in engines() {
         for round in 0..60 * repetitions {
             let came = one_round(&scratch, engine, &program, Duration::from_micros(round % 60 * 50));
             assert!(came, "{engine}: the newest child did not come so far in round {round}: {}", log(&scratch));

@@ -4,13 +4,11 @@ mod common;
 
 use std::fs;
 
-use common::{Done, Scratch, finish};
+use common::{Done, Scratch, engines, finish};
 
 /// The engines that there are here; without one, frng's choice.
-fn engines() -> Vec<Vec<&'static str>> {
-    let known =
-        if frng_cli::abis::AGENT.is_some() { &["inline", "seccomp", "ptrace"][..] } else { &["seccomp", "ptrace"] };
-    let named = known.iter().map(|engine| vec!["--engine", *engine]);
+fn choices() -> Vec<Vec<&'static str>> {
+    let named = engines().iter().map(|engine| vec!["--engine", *engine]);
     named.chain([Vec::new()]).collect()
 }
 
@@ -39,7 +37,7 @@ fn what_is_left_alone_is_as_without_frng() {
     let native = Scratch::new();
     prepare(&native);
     let expected = told(&native, native.run(&["sh", "-c", DO]));
-    for engine in engines() {
+    for engine in choices() {
         let scratch = Scratch::new();
         prepare(&scratch);
         let words = [&["frng", "-p", "state"][..], &engine, &["--leave", "link", "sh", "-c", DO]].concat();
@@ -54,7 +52,7 @@ fn what_is_left_alone_is_as_without_frng() {
 
 #[test]
 fn the_rest_is_fooled_as_ever() {
-    for engine in engines() {
+    for engine in choices() {
         let scratch = Scratch::new();
         prepare(&scratch);
         let own = fs::metadata(scratch.work()).map(|work| std::os::unix::fs::MetadataExt::uid(&work)).unwrap();

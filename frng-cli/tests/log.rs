@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::Scratch;
+use common::{Scratch, engines};
 
 /// A line without what differs from run to run: numbers of three digits and more, addresses, times.
 fn masked(line: &str) -> String {
@@ -83,7 +83,7 @@ fn a_log_that_nobody_reads_keeps_no_command_waiting() {
     // Each `[ -u` is a line; a pipe holds some hundreds.
     let script = "touch a; chown 5 a; n=0; while [ $n -lt 5000 ]; do [ -u a ]; n=$((n + 1)); done; stat -c %u a";
     for options in [&["-l", "fifo"][..], &["-f", "-l", "fifo"]] {
-        for engine in ["inline", "seccomp", "ptrace"] {
+        for engine in engines() {
             scratch.run(&["mkfifo", "fifo"]).good();
             let reader = fs::File::options().read(true).write(true).open(scratch.path("fifo")).unwrap();
             let words = [&["frng", "--engine", engine], options, &["sh", "-c", script]].concat();

@@ -4,14 +4,7 @@ mod common;
 
 use std::os::unix::fs::{MetadataExt, symlink};
 
-use common::Scratch;
-
-const ENGINES: &[&str] = &["inline", "seccomp", "ptrace"];
-
-/// The engines that there are here.
-fn engines() -> &'static [&'static str] {
-    if frng_cli::abis::AGENT.is_some() { ENGINES } else { &ENGINES[1..] }
-}
+use common::{Scratch, engines};
 
 /// What tells root from another user: ids by calls, auxv and procfs, owners, and what is refused.
 const LOOK: &str = "id; grep -E '^(Uid|Gid|Groups|CapEff|CapPrm|NoNew|Umask)' /proc/self/status | grep -v NoNew

@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use common::{Scratch, end, eventually, is_root};
+use common::{Scratch, end, engines, eventually, is_root};
 
 /// Opcodes (`include/uapi/linux/fuse.h`).
 const LOOKUP: u32 = 1;
@@ -122,7 +122,7 @@ fn others_do_not_wait_for(question: &str) {
     if !is_root() || File::options().write(true).open("/dev/fuse").is_err() {
         return eprintln!("skipped: needs root and /dev/fuse");
     }
-    for engine in ["inline", "seccomp", "ptrace"] {
+    for engine in engines() {
         let scratch = Scratch::new();
         let slow = scratch.path("slow");
         fs::create_dir(&slow).unwrap();

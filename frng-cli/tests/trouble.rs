@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::{Scratch, end, eventually, finish, forbid};
+use common::{Scratch, end, engines, eventually, finish, forbid};
 use frng_core::state;
 
 /// A command under a daemon, which has made the file `ready` and waits until the file `go` is there.
@@ -107,7 +107,7 @@ fn what_can_be_written_nowhere_stays_in_the_live_table_until_the_next_one_can_sa
 fn what_is_told_at_the_end_reaches_a_pipe_that_nobody_else_holds() {
     let scratch = Scratch::new();
     let line = "frng: cannot write the statistics to /dev/full: No space left on device\n";
-    for engine in ["inline", "seccomp", "ptrace"] {
+    for engine in engines() {
         for command in ["true", "sh -c 'kill -KILL $$'", "sh -c 'sleep 0.01 & wait; exit 3'"] {
             let script = format!("frng --engine {engine} --stats /dev/full {command} 2>&1 | cat");
             for round in 0..10 {

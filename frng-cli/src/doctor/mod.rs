@@ -2,13 +2,15 @@
 //!
 //! Whether an engine works is found out by using it: frng runs a command by each. All else explains what came of that.
 
+mod probe;
 mod surroundings;
 mod trial;
 
 use std::ffi::c_int;
 use std::fmt::Write as _;
 
-use surroundings::{memory, ptrace, seccomp, tracer};
+use probe::Answer;
+use surroundings::{memory, memory_of_others, ptrace, seccomp, tracer};
 use trial::{ENGINES, Trial};
 
 /// A line or two of the report.
@@ -36,16 +38,24 @@ const CANNOT_WORK: c_int = 1;
 
 /// The report, and the exit status: 0 if frng can work here.
 pub fn examine() -> (String, c_int) {
-    let mut findings = vec![kernel(), tracer(), ptrace(), surroundings::yama(), seccomp(), memory()];
+    let mut findings =
+        vec![kernel(), tracer(), ptrace(), memory_of_others(), surroundings::yama(), seccomp(), memory()];
     findings.extend(surroundings::container());
     let trials: Vec<(&str, Trial)> = ENGINES.iter().map(|engine| (*engine, trial::of(engine))).collect();
     findings.extend(trials.iter().map(|(engine, trial)| trial.finding(engine)));
     let best = trials.iter().find(|(_, trial)| *trial == Trial::Works).map(|(engine, _)| *engine);
-    let (sum, status) = match best {
-        Some(engine) => (format!("frng works here; it takes the engine {engine}."), 0),
-        None => ("frng cannot work here.".to_owned(), CANNOT_WORK),
-    };
+    let (sum, status) = sum(best, best.is_some() && trial::of("auto") == Trial::Works);
     (report(&findings, &sum), status)
+}
+
+/// The last line, and the exit status, where `best` is the first engine that works. What is asked is whether frng works as it is, and
+/// it takes an engine by what can be told before.
+fn sum(best: Option<&str>, is_taken: bool) -> (String, c_int) {
+    match best {
+        Some(engine) if is_taken => (format!("frng works here; it takes the engine {engine}."), 0),
+        Some(engine) => (format!("frng works here only if told to by --engine {engine}."), CANNOT_WORK),
+        None => ("frng cannot work here.".to_owned(), CANNOT_WORK),
+    }
 }
 
 fn report(findings: &[Finding], sum: &str) -> String {
@@ -64,6 +74,10 @@ fn report(findings: &[Finding], sum: &str) -> String {
 
 fn kernel() -> Finding {
     let release = crate::kernel::release();
+    if let Answer::Killed(signal) = probe::ask(|| u8::from(crate::kernel::check().is_err())) {
+        let why = format!("{release}; who calls openat2 is killed by {}", probe::named(signal));
+        return Finding::bad("kernel", why, "have the sandbox allow openat2(2)");
+    }
     match crate::kernel::check() {
         Ok(()) => Finding::good("kernel", format!("{release}, new enough")),
         Err(why) => Finding::bad("kernel", why, "no other engine helps"),
@@ -73,6 +87,13 @@ fn kernel() -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_taken_by_itself_is_a_success() {
+        assert_eq!(sum(Some("ptrace"), true), ("frng works here; it takes the engine ptrace.".into(), 0));
+        assert_eq!(sum(Some("ptrace"), false), ("frng works here only if told to by --engine ptrace.".into(), 1));
+        assert_eq!(sum(None, false), ("frng cannot work here.".into(), 1));
+    }
 
     #[test]
     fn a_report_has_a_line_for_each_finding_and_its_mend() {

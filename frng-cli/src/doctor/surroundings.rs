@@ -7,6 +7,7 @@ use frng_core::filter;
 use nix::errno::Errno;
 
 use super::Finding;
+use super::probe::{self, Answer};
 use crate::fakeroot::nested::{self, Outer};
 
 /// Runs of container programs that forbid ptrace can be told to allow it.
@@ -33,10 +34,44 @@ pub fn ptrace() -> Finding {
     // No process has this id; so it is ESRCH where the kernel gets to look for it.
     let pid = libc::pid_t::MAX;
     // SAFETY: takes no memory.
-    unsafe { libc::ptrace(libc::PTRACE_SEIZE, pid, 0, 0) };
-    match Errno::last() {
-        Errno::ESRCH => Finding::good("ptrace", "is allowed"),
-        error => Finding::bad("ptrace", format!("is refused: {}", error.desc()), LET_TRACE),
+    let answer = probe::ask(|| of_errno(unsafe { libc::ptrace(libc::PTRACE_SEIZE, pid, 0, 0) } == 0));
+    refused(answer, &[Errno::ESRCH]).map_or_else(
+        || Finding::good("ptrace", "is allowed"),
+        |why| Finding::bad("ptrace", format!("is refused: {why}"), LET_TRACE),
+    )
+}
+
+/// Whether the calls that copy memory of a tracee are let through.
+pub fn memory_of_others() -> Finding {
+    let subject = "their memory";
+    for (name, number) in
+        [("process_vm_readv", libc::SYS_process_vm_readv), ("process_vm_writev", libc::SYS_process_vm_writev)]
+    {
+        let pid = libc::pid_t::MAX;
+        // SAFETY: no memory is given.
+        let answer = probe::ask(|| of_errno(unsafe { libc::syscall(number, pid, 0, 0, 0, 0, 0) } == 0));
+        // Without anything to copy some kernels do not look for the process.
+        if let Some(why) = refused(answer, &[Errno::ESRCH, Errno::UnknownErrno]) {
+            return Finding::bad(subject, format!("{name} is refused: {why}"), LET_TRACE);
+        }
+    }
+    Finding::good(subject, "may be read and written (process_vm_readv, process_vm_writev)")
+}
+
+/// How a call has failed, as an answer; 0 if it has not.
+fn of_errno(is_good: bool) -> u8 {
+    if is_good { 0 } else { u8::try_from(Errno::last_raw()).unwrap_or(u8::MAX) }
+}
+
+/// Why a call did not reach the kernel's own code, whose answers are `expected`.
+fn refused(answer: Answer, expected: &[Errno]) -> Option<String> {
+    match answer {
+        Answer::Told(errno) => {
+            let errno = Errno::from_raw(errno.into());
+            (!expected.contains(&errno)).then(|| errno.desc().to_owned())
+        }
+        Answer::Killed(signal) => Some(format!("who calls it is killed by {}", probe::named(signal))),
+        Answer::None => Some("no process can be made to ask".to_owned()),
     }
 }
 
@@ -68,18 +103,30 @@ fn of_scope(scope: &str) -> Finding {
 
 /// Whether filters can be installed.
 pub fn seccomp() -> Finding {
-    if filter::available() {
-        return Finding::good("seccomp", "filters are allowed");
-    }
+    let told = match probe::ask(|| u8::from(filter::available())) {
+        Answer::Told(1) => return Finding::good("seccomp", "filters are allowed"),
+        Answer::Killed(signal) => {
+            return Finding::bad(
+                "seccomp",
+                format!("who calls it is killed by {}", probe::named(signal)),
+                "have the sandbox allow seccomp(2), or refuse it with an error",
+            );
+        }
+        _ => "filters are refused",
+    };
     Finding::bad(
         "seccomp",
-        "filters are refused",
+        told,
         "frng takes the engine ptrace, which is slower; the kernel needs CONFIG_SECCOMP_FILTER, a sandbox must allow seccomp(2)",
     )
 }
 
 /// The memory shared with the command.
 pub fn memory() -> Finding {
+    if let Answer::Killed(signal) = probe::ask(|| u8::from(crate::memory().and_then(|place| place.find()).is_ok())) {
+        let why = format!("who makes it is killed by {}", probe::named(signal));
+        return Finding::bad("shared memory", why, "have the sandbox allow memfd_create(2)");
+    }
     match crate::memory().and_then(|place| place.find()) {
         Ok(where_it_is) => Finding::good("shared memory", where_it_is),
         Err(why) => match why.rsplit_once("; ") {

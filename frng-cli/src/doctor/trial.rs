@@ -1,8 +1,9 @@
 //! Running a command by an engine.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use super::Finding;
+use super::{Finding, probe};
 
 /// From the best one on, as `--engine auto` takes them.
 pub const ENGINES: [&str; 3] = ["inline", "seccomp", "ptrace"];
@@ -24,8 +25,11 @@ pub fn of(engine: &str) -> Trial {
         Ok(done) if done.status.success() && done.stdout == b"0\n" => Trial::Works,
         Ok(done) => {
             let text = String::from_utf8_lossy(&done.stderr);
-            let line = text.lines().next().unwrap_or("the command was not fooled");
-            Trial::Fails(line.strip_prefix("frng: ").unwrap_or(line).to_owned())
+            match (text.lines().next(), done.status.signal()) {
+                (Some(line), _) => Trial::Fails(line.strip_prefix("frng: ").unwrap_or(line).to_owned()),
+                (None, Some(signal)) => Trial::Fails(format!("the command was killed by {}", probe::named(signal))),
+                (None, None) => Trial::Fails("the command was not fooled".to_owned()),
+            }
         }
         Err(error) => Trial::Fails(format!("cannot start /proc/self/exe: {error}")),
     }

@@ -43,6 +43,11 @@ impl Drop for Scratch {
     }
 }
 
+/// The engines that this build has, the best first.
+pub fn engines() -> &'static [&'static str] {
+    if frng_cli::abis::AGENT.is_some() { &["inline", "seccomp", "ptrace"] } else { &["seccomp", "ptrace"] }
+}
+
 pub fn is_root() -> bool {
     // SAFETY: cannot fail.
     unsafe { libc::geteuid() == 0 }
@@ -117,6 +122,11 @@ impl Scratch {
     /// Runs a shell script as the user, in a mount namespace where `mounts`, a script too, was run by root before. `None`,
     /// and a word about it, if we cannot do that.
     pub fn run_with_mounts(&self, mounts: &str, script: &str) -> Option<Done> {
+        self.command_with_mounts(mounts, script).map(finish)
+    }
+
+    /// The same, not run yet.
+    pub fn command_with_mounts(&self, mounts: &str, script: &str) -> Option<Command> {
         if !is_root() {
             eprintln!("skipped: needs root to mount something");
             return None;
@@ -127,7 +137,7 @@ impl Scratch {
             "set -e; {mounts}; exec setpriv --reuid {user} --regid {user} --clear-groups -- sh -c \"$1\""
         ));
         command.args(["sh", script]).uid(0).gid(0);
-        Some(finish(command))
+        Some(command)
     }
 
     /// Waits until no process runs one of our programs any more.
@@ -229,11 +239,20 @@ fn done(output: Output) -> Done {
 
 /// Makes a system call fail with `EPERM` in a command and its descendants, as containers do it.
 pub fn forbid(command: &mut Command, number: libc::c_long) {
+    filter(command, number, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32);
+}
+
+/// Kills who makes a system call, in a command and its descendants, as sandboxes do it.
+pub fn kill_for(command: &mut Command, number: libc::c_long) {
+    filter(command, number, libc::SECCOMP_RET_KILL_PROCESS);
+}
+
+fn filter(command: &mut Command, number: libc::c_long, action: u32) {
     let instruction = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
     let mut filter = [
         instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
         instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, number as u32),
-        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
+        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, action),
         instruction(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
     ];
     let install = move || {

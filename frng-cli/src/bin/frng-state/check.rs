@@ -8,11 +8,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use frng_core::stat::{S_IFDIR, STATX_LEN, STATX_WANTED, Statx, split_dev};
+use frng_core::state::StateFile;
 use frng_core::state::audit::{Fate, Finding, Found, audit};
-use frng_core::state::{self, StateFile};
 use zerocopy::FromBytes;
 
-use super::progress::Progress;
+use super::progress::{Progress, timed};
 
 /// Looks through a tree. Returns what is to be said, and whether all is well by now.
 ///
@@ -22,16 +22,17 @@ pub fn check(state: &Path, tree: &Path, repair: bool) -> Result<(String, bool), 
     let names = walk(tree)?;
     let mut findings = Vec::new();
     if repair {
-        StateFile::change(state, |records| {
+        let mend = |records| {
             findings = audit(records, &names);
             let mut mended: Vec<_> = findings.iter().filter_map(|finding| finding.mended(&names)).collect();
             // The copy of one file may have the number that another one had.
             mended.sort_by_key(|record| record.inode.key());
             mended.dedup_by_key(|record| record.inode.key());
             Ok(mended)
-        })?;
+        };
+        timed("mending the state", || StateFile::change(state, mend))?;
     } else {
-        findings = audit(state::read(state)?, &names);
+        findings = audit(super::read(state)?, &names);
     }
     let is_sound = findings.iter().all(|finding| matches!(finding.fate, Fate::Present | Fate::Elsewhere));
     Ok((report(state, &findings, &names, repair), is_sound || repair))

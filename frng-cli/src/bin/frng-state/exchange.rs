@@ -1,17 +1,19 @@
 //! `frng-state import` and `export`: states of other fake roots, and what is said of a tree elsewhere.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use frng_core::inode::InodeId;
 use frng_core::state::{self, Record, StateFile, foreign};
 
 use super::accounts::Accounts;
 use super::claims::{self, Claim};
 use super::options::Format;
-use super::progress::Progress;
+use super::progress::{Progress, timed};
 use super::tree::{self, Names, Tree, reason};
 use super::{complain, device_table, mtree};
 
@@ -34,21 +36,29 @@ pub fn import(
         Format::Fakeroot | Format::FakerootNg => {
             let imported = foreign::parse(&text).map_err(|broken| refused(broken.to_string()))?;
             count = imported.len();
-            StateFile::change(state, |records| Ok(foreign::merge(records, imported)))?
+            change(state, |records| Ok(foreign::merge(records, imported)))?
         }
         Format::Pseudo => {
             let imported = read_pseudo(from).map_err(refused)?;
             count = imported.len();
-            StateFile::change(state, |records| Ok(merge_with_attributes(records, imported)))?
+            change(state, |records| Ok(merge_with_attributes(records, imported)))?
         }
         format @ (Format::Mtree | Format::DeviceTable) => {
             let tree = Tree::open(tree.ok_or_else(|| needs_tree("import"))?)?;
             let claims = read_claims(format, &text, &tree, &name).map_err(refused)?;
             count = claims.len();
-            StateFile::change(state, |records| claims::settle(&tree, &claims, records).map_err(refused))?
+            change(state, |records| claims::settle(&tree, &claims, records).map_err(refused))?
         }
     };
     Ok(format!("{}: {count} lies imported, {} in all\n", state.display(), all.len()))
+}
+
+/// Reads, changes and saves a state, which takes a while if it is large.
+fn change(
+    state: &Path,
+    change: impl FnOnce(Vec<Record>) -> Result<Vec<Record>, String>,
+) -> Result<Vec<Record>, String> {
+    timed("changing the state", || StateFile::change(state, change))
 }
 
 fn read_all(from: &mut impl Read) -> io::Result<Vec<u8>> {
@@ -124,7 +134,7 @@ fn merge_with_attributes(records: Vec<Record>, imported: Vec<Record>) -> Vec<Rec
 
 /// Writes a state to a file, or to stdout. What the format cannot hold is told on stderr.
 pub fn export(state: &Path, to: Option<&Path>, format: Format, tree: Option<&Path>) -> Result<(), String> {
-    let mut records = state::read_unused(state)?;
+    let mut records = timed("reading the state", || state::read_unused(state))?;
     records.sort_unstable_by_key(|record| record.inode.key());
     // The format holds less, and frng does not read it.
     if let Some(path) = to.filter(|path| is_same(path, state)) {
@@ -135,10 +145,17 @@ pub fn export(state: &Path, to: Option<&Path>, format: Format, tree: Option<&Pat
         Format::Fakeroot | Format::FakerootNg => {
             let line_format =
                 if format == Format::Fakeroot { foreign::Format::Fakeroot } else { foreign::Format::FakerootNg };
-            let mut text = Vec::new();
-            foreign::write(&records, line_format, &mut text).map_err(|error| format!("cannot export: {error}"))?;
-            put(to, &text)?;
-            foreign::what_is_lost(&records)
+            let lost = foreign::what_is_lost(&records);
+            let all = match &tree {
+                Some(tree) => with_unknown_files(records, tree)?,
+                None => records,
+            };
+            timed("writing", || {
+                let mut text = Vec::new();
+                foreign::write(&all, line_format, &mut text).map_err(|error| format!("cannot export: {error}"))?;
+                put(to, &text)
+            })?;
+            lost
         }
         Format::Pseudo => export_pseudo(records, to, tree.as_ref())?,
         Format::Mtree | Format::DeviceTable => {
@@ -161,6 +178,21 @@ fn put(to: Option<&Path>, text: &[u8]) -> Result<(), String> {
         }
         None => io::stdout().write_all(text).map_err(|error| format!("cannot write to stdout: {error}")),
     }
+}
+
+/// Adds the files of a tree that have no lie. fakeroot-ng and pseudo (and fakeroot -u) show what they have not been told of with its
+/// real owner, where frng shows root.
+fn with_unknown_files(records: Vec<Record>, tree: &Tree) -> Result<Vec<Record>, String> {
+    let mut all: BTreeMap<_, _> = records.into_iter().map(|record| (record.inode.key(), record)).collect();
+    for found in tree.walk()? {
+        let inode = InodeId { birth: None, ..found.real.id() };
+        let is_known = all.get(&inode.key()).is_some_and(|record| tree::is_about(record, &found.real));
+        if !is_known {
+            let lie = tree::without_lie(&found.real);
+            all.insert(inode.key(), Record { inode, lie, xattrs: state::Xattrs::new(), path: None });
+        }
+    }
+    Ok(all.into_values().collect())
 }
 
 /// A text about all names of a tree, or, of a table, about those with lies; and what it cannot hold.
@@ -210,18 +242,19 @@ fn export_pseudo(mut records: Vec<Record>, to: Option<&Path>, tree: Option<&Tree
     let mut names: Option<Names> = None;
     let mut root = Vec::new();
     if let Some(tree) = tree {
-        // pseudo shows files it does not know with their real owners, so that it has to be told of all.
-        let known: std::collections::HashSet<_> = records.iter().map(|record| record.inode.key()).collect();
-        let mut others = std::collections::BTreeMap::new();
-        for found in tree.walk()? {
-            let id = found.real.id();
-            if !known.contains(&id.key()) {
-                let lie = tree::without_lie(&found.real);
-                others.insert(id.key(), Record { inode: id, lie, xattrs: state::Xattrs::new(), path: None });
+        records = with_unknown_files(records, tree)?;
+        let known = tree.names()?;
+        // pseudo shows no extended attributes but those that it was told of, where frng leaves some on disk.
+        for record in &mut records {
+            let Some(name) = known.of(record).first() else { continue };
+            let path = tree.outside(name);
+            let on_disk = super::attributes::of_user(&path)
+                .map_err(|error| format!("cannot look at {}: {}", path.display(), reason(&error)))?;
+            for (name, value) in on_disk {
+                record.xattrs.entry(name).or_insert(value);
             }
         }
-        records.extend(others.into_values());
-        names = Some(tree.names()?);
+        names = Some(known);
         let whole = fs::canonicalize(tree.outside(b""));
         root = whole
             .map_err(|error| format!("cannot find the tree: {}", reason(&error)))?

@@ -1,6 +1,8 @@
 //! `frng-state`: works on state files without a daemon.
 
 mod accounts;
+#[cfg(feature = "pseudo")]
+mod attributes;
 mod check;
 mod claims;
 mod device_table;
@@ -19,9 +21,10 @@ mod tree;
 mod who;
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use frng_core::state;
+use frng_core::state::{self, Record};
 
 use options::Action;
 
@@ -39,10 +42,10 @@ fn run(action: Action) -> Result<ExitCode, String> {
     match action {
         Action::Help => print(options::USAGE)?,
         Action::Show { state, tree, filter, files } => {
-            print(&show::show(state::read(&state)?, tree.as_deref(), &filter, &files)?)?;
+            print(&show::show(read(&state)?, tree.as_deref(), &filter, &files)?)?;
         }
         Action::Check { state, tree: None, .. } => {
-            let lies = state::read(&state)?.len();
+            let lies = read(&state)?.len();
             print(&format!("{}: {lies} lies\n", state.display()))?;
         }
         Action::Check { state, tree: Some(tree), repair } => {
@@ -54,7 +57,7 @@ fn run(action: Action) -> Result<ExitCode, String> {
         }
         Action::Diff { one, other, tree } => {
             let names = tree.as_deref().map(show::names).transpose()?;
-            if let Some(table) = diff::diff(state::read(&one)?, state::read(&other)?, names.as_ref()) {
+            if let Some(table) = diff::diff(read(&one)?, read(&other)?, names.as_ref()) {
                 print(&table)?;
                 return Ok(ExitCode::FAILURE);
             }
@@ -68,6 +71,11 @@ fn run(action: Action) -> Result<ExitCode, String> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a state, which takes a while if it is large.
+fn read(state: &Path) -> Result<Vec<Record>, String> {
+    progress::timed("reading the state", || state::read(state))
 }
 
 /// One line for the user. If nobody can read it the exit status has to do.

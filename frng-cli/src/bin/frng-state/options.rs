@@ -12,7 +12,7 @@ usage: frng-state show [--tree DIR] [FILTER...] STATE [FILE...]
                                          list what is remembered, of these FILEs only if there are any
        frng-state check [--repair] STATE [DIR]
                                          say whether STATE can be read, and what is not as it was in the tree DIR; the exit
-                                         status is 1 if anything is not; --repair mends STATE and notes where its files are
+                                         status is 1 if anything is not
        frng-state diff [--tree DIR] STATE OTHER
                                          list what is remembered differently; the exit status is 1 if anything is
        frng-state who LOG [FILE...]      list the calls in a log of frng (-l) that changed what is told of these FILEs, or of any
@@ -22,12 +22,13 @@ usage: frng-state show [--tree DIR] [FILTER...] STATE [FILE...]
                                          write STATE in another program's format
 
   -f, --format FORMAT   fakeroot: a save file of fakeroot (-s); the default of export
-                        fakeroot-ng: a state of fakeroot-ng 0.18 (-p)
+                        fakeroot-ng: a state of fakeroot-ng 0.18 (-p); export wants --tree
                         pseudo: a database of pseudo (files.db), not in use; export wants --tree
                         mtree: a manifest of mtree(8) or bsdtar; wants --tree
                         device-table: a table of makedevs, Buildroot or genext2fs (-D); wants --tree
                         import finds out which it is, but has to be told device-table
   -t, --tree DIR        where files are that have a lie: names are told relative to it, and looked up there
+      --repair          check mends STATE, and notes where its files are
       --owner UID[:GID] (or :GID) only lies that show this owner or group
       --mode MODE       only lies that show this mode, octal; with -MODE all of these bits, with /MODE any of them
       --type TYPE       only lies that show this type: f, d, l, c, b, p or s

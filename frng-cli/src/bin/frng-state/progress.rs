@@ -1,6 +1,8 @@
 //! How far a long operation is, told on stderr while it lasts, if that is a terminal.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Nothing is told of what takes no longer than this.
@@ -55,6 +57,32 @@ impl Drop for Progress {
     }
 }
 
+/// Does something whose steps cannot be counted from here; for how long already is told, if somebody watches.
+pub fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    if !io::stderr().is_terminal() {
+        return work();
+    }
+    thread::scope(|scope| {
+        // The clock stops when this end is dropped, by a panic too.
+        let (_works, has_ended) = channel();
+        scope.spawn(move || clock(what, &has_ended, PATIENCE, tell));
+        work()
+    })
+}
+
+/// Tells how long something takes, after a while, until the other end of the channel is gone.
+fn clock(what: &str, has_ended: &Receiver<()>, patience: Duration, mut tell: impl FnMut(&str)) {
+    let start = Instant::now();
+    let mut next = patience;
+    while has_ended.recv_timeout(next) == Err(RecvTimeoutError::Timeout) {
+        tell(&format!("\r\x1b[Kfrng-state: {what}, {} s", start.elapsed().as_secs()));
+        next = STEP;
+    }
+    if next == STEP {
+        tell("\r\x1b[K");
+    }
+}
+
 /// If it cannot be told nothing is lost.
 fn tell(text: &str) {
     let mut out = io::stderr();
@@ -64,6 +92,22 @@ fn tell(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_tells_nothing_of_what_is_short_and_ends_with_its_work() {
+        let (works, has_ended) = channel();
+        drop(works);
+        clock("saving", &has_ended, PATIENCE, |line| panic!("{line}"));
+
+        let (works, has_ended) = channel();
+        let mut works = Some(works);
+        let mut lines = Vec::new();
+        clock("saving", &has_ended, Duration::from_millis(1), |line| {
+            lines.push(line.to_owned());
+            works = None;
+        });
+        assert_eq!(lines, ["\r\x1b[Kfrng-state: saving, 0 s", "\r\x1b[K"]);
+    }
 
     #[test]
     fn what_is_short_or_watched_by_nobody_is_not_told() {
