@@ -51,6 +51,12 @@ pub fn build_for_tracers(abis: &[&dyn Abi]) -> Vec<sock_filter> {
     build_by(abis, &|_, row, stop, allow| if row.stop == Stop::Tracing { stop } else { allow })
 }
 
+/// Builds the program that a tracee gets besides when it may not keep set-ID bits of what it writes to: it stops at writes
+/// ([`Stop::Writing`]).
+pub fn build_for_writers(abis: &[&dyn Abi]) -> Vec<sock_filter> {
+    build_by(abis, &|_, row, stop, allow| if row.stop == Stop::Writing { stop } else { allow })
+}
+
 /// Appends the condition under which a call stops; returns where to go for the call. Where to go for one that does, and for
 /// one that does not, comes last.
 type Decide<'a> = &'a dyn Fn(&mut Backwards, &Row, Label, Label) -> Label;
@@ -145,7 +151,7 @@ fn condition(program: &mut Backwards, row: &Row, scope: Scope, knows_others: boo
     let stop = if row.sys == Sys::Openat && scope != Scope::Plain { unless_own(program, stop, allow) } else { stop };
     let (kind, bits) = match row.stop {
         _ if scope == Scope::Paths && row.stops_in_paths() => return stop,
-        Stop::Never | Stop::Syncing | Stop::Inside | Stop::Restricted | Stop::Tracing => return allow,
+        Stop::Never | Stop::Syncing | Stop::Inside | Stop::Restricted | Stop::Tracing | Stop::Writing => return allow,
         Stop::Always => return stop,
         Stop::Executing => return if knows_others { stop } else { allow },
         Stop::Opening if scope.has_opens() => return stop,
@@ -574,6 +580,25 @@ mod tests {
     }
 
     #[test]
+    fn the_filters_of_tracers_and_writers_stop_at_their_calls_and_no_others() {
+        let fake = Fake {
+            arch: FIRST,
+            trampoline: 0x7777_0000,
+            numbers: &[(1, Sys::Write), (5, Sys::Fstat), (61, Sys::Wait4), (257, Sys::Openat), (285, Sys::Fallocate)],
+        };
+        for (program, stopped) in
+            [(build_for_tracers(&[&fake]), [61].as_slice()), (build_for_writers(&[&fake]), [1, 285].as_slice())]
+        {
+            for number in 0..600 {
+                let data = |ip| Data { number, arch: FIRST, ip, args: [u64::MAX; 6] };
+                let stops = run(&program, data(0x1234)).0 == TRACE;
+                assert_eq!(stops, stopped.contains(&number), "{number}");
+                assert_eq!(run(&program, data(fake.trampoline + 2)).0, ALLOW, "{number}");
+            }
+        }
+    }
+
+    #[test]
     fn a_call_that_never_stops_is_allowed_by_number_and_architecture_alone() {
         let fakes = fakes();
         let program = program(&fakes, Scope::Plain);
@@ -582,7 +607,13 @@ mod tests {
             let stops = fakes[0].sys(u64::from(number)).is_some_and(|sys| {
                 !matches!(
                     sys.row().stop,
-                    Stop::Never | Stop::Executing | Stop::Syncing | Stop::Inside | Stop::Restricted | Stop::Tracing
+                    Stop::Never
+                        | Stop::Executing
+                        | Stop::Syncing
+                        | Stop::Inside
+                        | Stop::Restricted
+                        | Stop::Tracing
+                        | Stop::Writing
                 )
             });
             let has_values = |sys: Sys| sys.row().stop != Stop::OneOf(Arg::Op, &[]);

@@ -11,7 +11,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::call::{NEWER, Sys};
 use crate::creds::{Caps, Creds, Ids};
-use crate::policy::{NullPaths, Process, Settings, UnknownOwner};
+use crate::policy::{NullPaths, Process, Protected, Settings, UnknownOwner};
 
 /// Most supplementary groups that fit.
 pub const GROUPS_MAX: usize = 64;
@@ -42,6 +42,8 @@ pub struct Content {
     null_paths: u32,
     lacks: u32,
     protected_hardlinks: u32,
+    protected_regular: u32,
+    protected_fifos: u32,
     /// Not 0: names may be those of mount points, of which only the tracer knows.
     pub mounts: u32,
     seccomp_filters: u32,
@@ -197,6 +199,8 @@ impl Content {
             NullPaths::Taken => 2,
         };
         self.protected_hardlinks = settings.protected_hardlinks.into();
+        self.protected_regular = settings.protected.regular;
+        self.protected_fifos = settings.protected.fifos;
         self.proc_device = settings.proc_device;
     }
 
@@ -218,6 +222,7 @@ impl Content {
                 _ => NullPaths::Taken,
             },
             protected_hardlinks: self.protected_hardlinks != 0,
+            protected: Protected { regular: self.protected_regular, fifos: self.protected_fifos },
             proc_device: self.proc_device,
         }
     }

@@ -9,18 +9,18 @@ use super::walk::{Found, Walked, walk};
 use super::{Last, PATH_MAX, RESOLVE_SCOPED, Tracee, TraceeExt, creation, root, sockets, times, view};
 use crate::call::table::TMPFILE;
 use crate::call::{Arg, Call, FileRef, Sys};
-use crate::creds::{CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_KILL, CAP_SYS_PTRACE, Creds};
+use crate::creds::{CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_KILL, CAP_SYS_PTRACE, Creds};
 use crate::errno::Errno;
 use crate::stat::{S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP};
 
 /// Whether a thread with these credentials may be refused what root may do with any path, or to any process.
 pub fn is_restricted(creds: &Creds) -> bool {
     let all = |who: Subject| who.caps & FREE == FREE;
-    !all(Subject::acting(creds)) || !all(Subject::real(creds)) || creds.caps.effective & OVER_OTHERS != OVER_OTHERS
+    !all(Subject::acting(creds)) || !all(Subject::real(creds)) || creds.caps.effective & BESIDES != BESIDES
 }
 
-/// Whoever has these may signal and trace every process.
-const OVER_OTHERS: u64 = 1 << CAP_KILL | 1 << CAP_SYS_PTRACE;
+/// Whoever has these may signal and trace every process, and leaves set-ID bits where they are.
+const BESIDES: u64 = 1 << CAP_KILL | 1 << CAP_SYS_PTRACE | 1 << CAP_FSETID;
 
 /// Whoever has these may search and change every directory.
 const FREE: u64 = 1 << CAP_DAC_OVERRIDE | 1 << CAP_FOWNER;
@@ -347,6 +347,10 @@ impl<T: Tracee> Checker<'_, T> {
         if has(libc::O_DIRECTORY) && !target.is_directory() {
             // ENOTDIR.
             return Ok(());
+        }
+        if let (true, Some(directory)) = (creates, &directory) {
+            let protected = &self.tracee.settings().protected;
+            super::sticky::allowed(protected, &directory.seen, &target.seen, self.creds.uid.fs)?;
         }
         if flags & TMPFILE != 0 {
             return self.may(&target, WRITE | EXECUTE);

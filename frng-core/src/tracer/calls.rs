@@ -178,7 +178,8 @@ impl Tracer {
         };
         let waits = tracked.thread.watches_waits.get() || !tracked.thread.engine.filters();
         let is_wait = waits && sys.row().stop == Stop::Tracing;
-        if !ready || !call.stops(scope) && !is_wait {
+        let is_write = sys.row().stop == Stop::Writing && tracked.thread.loses_set_id_bits();
+        if !ready || !call.stops(scope) && !is_wait && !is_write {
             return self.resume(tid, 0);
         }
         tracked.thread.abi.set(abi);
@@ -268,8 +269,10 @@ impl Tracer {
                     self.meet_site(tid, &origin)?;
                 }
                 self.watch_devices();
-                if self.every_open && self.tracked(tid)?.lacks_filter() {
-                    // It was interrupted while the handler had a call under way, when a filter could not be added.
+                self.watch_set_ids();
+                let (every_open, tracked) = (self.every_open, self.tracked(tid)?);
+                if every_open && tracked.lacks_filter() || tracked.lacks_write_filter() {
+                    // It may have been interrupted while the handler had a call under way, when a filter could not be added.
                     ptrace::interrupt(tid);
                 }
                 let leaders = self.tracked.values().map(|tracked| tracked.thread.tgid);

@@ -118,6 +118,8 @@ pub struct Thread {
     pub(super) wants_waits: Cell<bool>,
     /// Its filter stops at waits.
     pub(super) watches_waits: Cell<bool>,
+    /// Its filter stops at writes.
+    pub(super) watches_writes: Cell<bool>,
     /// It is not fooled; see [`super::off`].
     pub(super) is_off: Cell<bool>,
     /// What has to stay open until the handler ends.
@@ -164,6 +166,8 @@ pub struct Start {
     pub maker: i32,
     /// Its filter stops at waits.
     pub watches_waits: bool,
+    /// Its filter stops at writes.
+    pub watches_writes: bool,
     /// It is not fooled.
     pub is_off: bool,
 }
@@ -190,6 +194,7 @@ impl Thread {
             rooted: RefCell::new(start.rooted),
             wants_waits: Cell::new(false),
             watches_waits: Cell::new(start.watches_waits),
+            watches_writes: Cell::new(start.watches_writes),
             is_off: Cell::new(start.is_off),
             held: RefCell::default(),
             program_mask: Cell::new(None),
@@ -227,6 +232,7 @@ impl Thread {
             space: Rc::clone(&self.space.borrow()),
             maker: self.tid,
             watches_waits: self.watches_waits.get(),
+            watches_writes: self.watches_writes.get(),
             is_off: self.is_off.get(),
         }
     }

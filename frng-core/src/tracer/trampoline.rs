@@ -30,6 +30,8 @@ const INSTRUCTIONS: usize = 16;
 const PATH_FILTER_OFFSET: usize = (FILTER_OFFSET + layout::TEMPLATE as usize) / 2;
 /// Where the `struct sock_fprog` of the filter that stops at waits is, from the begin of the code.
 const WAIT_FILTER_OFFSET: usize = layout::TEMPLATE as usize - 4096;
+/// Where the `struct sock_fprog` of the filter that stops at writes is, from the begin of the code.
+const WRITE_FILTER_OFFSET: usize = layout::TEMPLATE as usize - 2048;
 /// Bytes of a slot: a page for the engine itself, then what takes the place of arguments, then the handler's scratch
 /// memory.
 const SLOT_LEN: usize = 4096 + ASIDE_LEN + SCRATCH_LEN;
@@ -79,6 +81,7 @@ impl Trampoline {
                 (FILTER_OFFSET, crate::filter::build_for(abis, Scope::Opens)),
                 (PATH_FILTER_OFFSET, crate::filter::build_for(abis, Scope::Paths)),
                 (WAIT_FILTER_OFFSET, crate::filter::build_for_tracers(abis)),
+                (WRITE_FILTER_OFFSET, crate::filter::build_for_writers(abis)),
             ];
             for (index, abi) in abis.iter().enumerate() {
                 let begin = if index == 0 { 0 } else { index * CODE_LEN + agent_len };
@@ -224,6 +227,11 @@ impl Trampoline {
         abi.trampoline_address() + WAIT_FILTER_OFFSET as u64
     }
 
+    /// The `struct sock_fprog` of the filter that stops at writes.
+    pub fn write_filter_address(&self, abi: &dyn Abi) -> u64 {
+        abi.trampoline_address() + WRITE_FILTER_OFFSET as u64
+    }
+
     /// Memory for what takes the place of arguments, as an address in the tracee.
     pub fn aside_address(&self, abi: &dyn Abi, slot: Slot) -> u64 {
         self.slot_address(abi, slot) + 4096
@@ -248,7 +256,7 @@ fn filter(abi: &dyn Abi, offset: usize, program: &[libc::sock_filter]) -> Vec<u8
         bytes.extend([instruction.jt, instruction.jf]);
         bytes.extend(instruction.k.to_ne_bytes());
     }
-    let ends = [PATH_FILTER_OFFSET, WAIT_FILTER_OFFSET, layout::TEMPLATE as usize];
+    let ends = [PATH_FILTER_OFFSET, WAIT_FILTER_OFFSET, WRITE_FILTER_OFFSET, layout::TEMPLATE as usize];
     debug_assert!(ends.iter().find(|end| offset < **end).is_some_and(|end| bytes.len() <= end - offset));
     bytes
 }

@@ -103,6 +103,12 @@ impl Actor {
             // The width of `off_t` is the ABI's, and so is that of this.
             Act::Truncate(path, len) => value(quiet!(truncate(&*text(path), len as isize))),
             Act::Ftruncate(slot, len) => value(quiet!(ftruncate(self.fd(slot), len as isize))),
+            Act::Write(slot, len) => value(quiet!(write(self.fd(slot), &[b'w'; 16], len))),
+            // The offset is one word or two.
+            Act::Pwrite(slot, offset) => value(quiet!(pwrite64(self.fd(slot), c"p", 1, offset, offset >> 31))),
+            Act::CopyRange(from, to, len) => {
+                value(quiet!(copy_file_range(self.fd(from), NULL, self.fd(to), NULL, len, 0)))
+            }
             Act::Access(at, path, mode) => value(quiet!(faccessat(self.at(at), &*text(path), mode))),
             Act::Access2(at, path, mode, flags) => value(quiet!(faccessat2(self.at(at), &*text(path), mode, flags))),
             Act::Utimens(at, path, times, flags) => {

@@ -111,18 +111,22 @@ impl Thread {
         self.is_rooted() || self.is_restricted()
     }
 
-    /// Makes this thread stop at every call with a path if it is restricted and does not yet. Tells whether it did.
+    /// Makes this thread stop at every call with a path if it is restricted and does not yet, and at writes if those take
+    /// set-ID bits. Tells whether it did.
     ///
     /// # Errors
     /// Those of seccomp(2), and of scratch memory.
     pub async fn watch_if_restricted(&self) -> Result<bool, Errno> {
-        if !self.is_restricted() || !self.engine.filters() || self.rooted.borrow().is_filtered {
+        if !self.is_restricted() || !self.engine.filters() {
             return Ok(false);
         }
-        let filter = self.world.trampoline.path_filter_address(self.abi());
-        self.syscall(Sys::Seccomp, [SET_MODE_FILTER, 0, filter, 0, 0, 0]).await?;
-        self.rooted.borrow_mut().is_filtered = true;
-        Ok(true)
+        let lacks_paths = !self.rooted.borrow().is_filtered;
+        if lacks_paths {
+            let filter = self.world.trampoline.path_filter_address(self.abi());
+            self.syscall(Sys::Seccomp, [SET_MODE_FILTER, 0, filter, 0, 0, 0]).await?;
+            self.rooted.borrow_mut().is_filtered = true;
+        }
+        Ok(self.watch_writes().await? || lacks_paths)
     }
 
     /// See [`Tracee::stat_inside`].
