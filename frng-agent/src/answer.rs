@@ -31,6 +31,10 @@ pub fn answer(frame: &mut Frame, scratch: u64) -> bool {
     }
     let thread = Thread::new(lies, local, &content, frame.signals(), TraceeAddr(scratch));
     let Some(outcome) = now(table::dispatch(&thread, &call)) else { return false };
+    if thread.interrupted() {
+        // Before the program's own call is made, which is to be made once.
+        return false;
+    }
     let raw = match outcome {
         Ok(Answer::Value(value)) => value,
         Err(errno) => errno.to_raw(),
