@@ -78,23 +78,34 @@ pub(super) async fn other<T: Tracee>(tracee: &T, tid: i32) -> Option<Creds> {
     }
 }
 
-/// `__ptrace_may_access` with `PTRACE_MODE_ATTACH_REALCREDS`: whether a thread may change what another one does.
+/// With `PTRACE_MODE_ATTACH_REALCREDS`: whether a thread may change what another one does.
 ///
 /// # Errors
 /// `EPERM`.
 pub(super) async fn check_attach<T: Tracee>(tracee: &T, tid: i32) -> Result<(), Errno> {
     let creds = tracee.creds();
-    if creds.has(CAP_SYS_PTRACE) {
-        return Ok(());
+    let as_who = (creds.uid.real, creds.gid.real, creds.caps.permitted);
+    if may_access(tracee, tid, as_who).await { Ok(()) } else { Err(Errno::EPERM) }
+}
+
+/// With `PTRACE_MODE_READ_FSCREDS`: whether a thread may learn what procfs tells of another one.
+pub(super) async fn may_read<T: Tracee>(tracee: &T, tid: i32) -> bool {
+    let creds = tracee.creds();
+    may_access(tracee, tid, (creds.uid.fs, creds.gid.fs, creds.caps.effective)).await
+}
+
+/// `kernel/ptrace.c: __ptrace_may_access`, for these ids and capabilities.
+async fn may_access<T: Tracee>(tracee: &T, tid: i32, (uid, gid, caps): (u32, u32, u64)) -> bool {
+    if tracee.creds().has(CAP_SYS_PTRACE) {
+        return true;
     }
-    let Some(target) = other(tracee, tid).await else { return Ok(()) };
+    let Some(target) = other(tracee, tid).await else { return true };
     let same = |id: u32, ids: &Ids| [ids.real, ids.effective, ids.saved].iter().all(|other| *other == id);
     let dumpable = tracee.others().and_then(|others| others.dumpable(tid));
-    let allowed = same(creds.uid.real, &target.uid)
-        && same(creds.gid.real, &target.gid)
+    same(uid, &target.uid)
+        && same(gid, &target.gid)
         && dumpable == Some(SUID_DUMP_USER)
-        && target.caps.permitted & !creds.caps.permitted == 0;
-    if allowed { Ok(()) } else { Err(Errno::EPERM) }
+        && target.caps.permitted & !caps == 0
 }
 
 /// process_vm_readv(2) and process_vm_writev(2).

@@ -28,7 +28,7 @@ pub(super) async fn check<T: Tracee>(tracee: &T, file: FileRef, last: Last, targ
     // Whom no directory on the way is closed to: that has been looked at.
     let who = Subject { caps: u64::MAX, ..Subject::acting(&creds) };
     match walk(tracee, &who, file, last).await? {
-        Some(Walked { directory: Some(directory), target: Some(target) }) => {
+        Some(Walked { directory: Some(directory), target: Some(target), .. }) => {
             allowed(&tracee.settings().protected, &directory.seen, &target.seen, creds.uid.fs)
         }
         _ => Ok(()),

@@ -155,6 +155,12 @@ pub trait Tracee {
         None
     }
 
+    /// The path of an open file of procfs, as the kernel tells it, in `path`. `fd` may be `AT_FDCWD`. Returns its length;
+    /// `None` if it is none, or means something else here.
+    fn name_in_procfs(&self, _fd: i32, _path: &mut [u8]) -> Option<usize> {
+        None
+    }
+
     /// Changes the faked credentials of this thread.
     fn set_creds(&self, creds: Creds);
 

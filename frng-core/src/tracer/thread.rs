@@ -433,6 +433,10 @@ impl Tracee for Thread {
         self.owner_of_place(fd, mode)
     }
 
+    fn name_in_procfs(&self, fd: i32, path: &mut [u8]) -> Option<usize> {
+        fill(path, self.named_in_procfs(fd)?.as_bytes()).ok()
+    }
+
     fn set_creds(&self, creds: Creds) {
         self.creds.set(creds);
         told::tell(self);
