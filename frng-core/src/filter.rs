@@ -46,14 +46,52 @@ pub fn build_for(abis: &[&dyn Abi], scope: Scope) -> Vec<sock_filter> {
     build_by(abis, &|program, row, stop, allow| condition(program, row, scope, knows_others, stop, allow))
 }
 
+/// A program that a tracee gets besides the one it begins with, when more of its calls matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Late {
+    /// There are faked devices: [`Scope::Opens`].
+    Opens,
+    /// It has another root, or lacks capabilities of root: [`Scope::Paths`].
+    Paths,
+    /// It traces others: [`Stop::Tracing`].
+    Waits,
+    /// It may not keep set-ID bits of what it writes to: [`Stop::Writing`].
+    Writes,
+}
+
+impl Late {
+    /// All of them.
+    pub const ALL: [Late; 4] = [Late::Opens, Late::Paths, Late::Waits, Late::Writes];
+
+    /// Builds it.
+    pub fn build(self, abis: &[&dyn Abi]) -> Vec<sock_filter> {
+        match self {
+            Late::Opens => build_for(abis, Scope::Opens),
+            Late::Paths => build_for(abis, Scope::Paths),
+            Late::Waits => build_for_tracers(abis),
+            Late::Writes => build_for_writers(abis),
+        }
+    }
+
+    /// The calls that it stops at, in a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Late::Opens => "opens",
+            Late::Paths => "paths",
+            Late::Waits => "waits",
+            Late::Writes => "writes",
+        }
+    }
+}
+
 /// Builds the program that a tracee gets besides when it becomes the tracer of others: it stops at waits ([`Stop::Tracing`]).
-pub fn build_for_tracers(abis: &[&dyn Abi]) -> Vec<sock_filter> {
+fn build_for_tracers(abis: &[&dyn Abi]) -> Vec<sock_filter> {
     build_by(abis, &|_, row, stop, allow| if row.stop == Stop::Tracing { stop } else { allow })
 }
 
 /// Builds the program that a tracee gets besides when it may not keep set-ID bits of what it writes to: it stops at writes
 /// ([`Stop::Writing`]).
-pub fn build_for_writers(abis: &[&dyn Abi]) -> Vec<sock_filter> {
+fn build_for_writers(abis: &[&dyn Abi]) -> Vec<sock_filter> {
     build_by(abis, &|_, row, stop, allow| if row.stop == Stop::Writing { stop } else { allow })
 }
 

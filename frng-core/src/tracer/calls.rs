@@ -12,7 +12,7 @@ use super::tracked::Phase;
 use crate::arch::{DONE_NUMBER, HOW_DEEP, IS_LET_GO, LEAVE_ALONE, LET_GO, WHO_FOOLS};
 use crate::call::{Call, Scope, Stop, Sys, TraceeAddr};
 use crate::errno::Errno;
-use crate::filter;
+use crate::filter::{self, Late};
 use crate::inside::calls;
 use crate::inside::layout::LEAVING;
 use crate::policy::{self, Answer, Outcome, PATH_MAX, TraceeExt, reach};
@@ -197,7 +197,7 @@ impl Tracer {
                 }
                 if adds_filter {
                     // This has taken the place of the program's call, which may need it, as one that makes a process does.
-                    thread.stop_at_every_open().await?;
+                    thread.add_filter(Late::Opens, 0).await?;
                     return Err(ERESTARTNOINTR);
                 }
                 // If not, it was executed by one that was not restricted.

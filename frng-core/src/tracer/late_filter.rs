@@ -10,11 +10,11 @@ use super::ptrace::{self, Gone};
 use super::run::Tracer;
 use super::thread::Thread;
 use super::tracked::{Phase, Tracked};
-use crate::call::Sys;
 use crate::creds::CAP_FSETID;
 use crate::errno::Errno;
+use crate::filter::Late;
 use crate::lie::LieTable;
-use crate::policy::{Answer, Tracee};
+use crate::policy::Answer;
 
 impl Tracer {
     /// Once there are faked devices every open must stop. Threads whose filter does not are interrupted, so
@@ -68,7 +68,7 @@ impl Tracer {
             interrupted,
             Box::pin(async move {
                 if adds_filter {
-                    thread.stop_at_every_open().await?;
+                    thread.add_filter(Late::Opens, 0).await?;
                 }
                 if adds_waits {
                     thread.watch_waits().await?;
@@ -99,14 +99,11 @@ impl Thread {
     /// # Errors
     /// seccomp(2)'s.
     pub(super) async fn watch_writes(&self) -> Result<bool, Errno> {
-        /// `SECCOMP_SET_MODE_FILTER` (seccomp(2)).
-        const SET_MODE_FILTER: u64 = 1;
         if !self.lacks_write_filter() {
             return Ok(false);
         }
         self.watches_writes.set(true);
-        let filter = self.world.trampoline.write_filter_address(self.abi());
-        self.syscall(Sys::Seccomp, [SET_MODE_FILTER, 0, filter, 0, 0, 0]).await?;
+        self.add_filter(Late::Writes, 0).await?;
         Ok(true)
     }
 }

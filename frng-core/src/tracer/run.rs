@@ -103,7 +103,7 @@ impl Tracer {
                 table,
                 trampoline,
                 programs: Programs::default(),
-                counting: stats.is_some(),
+                stats: stats.clone(),
                 lies_len: lies.len,
                 threads: Default::default(),
                 mapping: Default::default(),

@@ -29,11 +29,13 @@ use crate::binfmt::audit_arch;
 use crate::call::{Call, FileRef, Sys, TraceeAddr};
 use crate::creds::Creds;
 use crate::errno::Errno;
+use crate::filter::Late;
 use crate::inode::InodeKey;
 use crate::log::Log;
 use crate::policy::{Last, MountSource, MountTold, Note, Others, Outcome, Process, Schedule, Settings, Tracee};
 use crate::stat::{STATX_WANTED, Statx};
 use crate::state::Table;
+use crate::stats::Stats;
 
 /// A syscall a handler waits for.
 #[derive(Clone, Copy)]
@@ -58,8 +60,8 @@ pub struct World {
     pub trampoline: Trampoline,
     /// The sites that programs are known to use.
     pub programs: Programs,
-    /// Whether agents are to count.
-    pub counting: bool,
+    /// Where to count, if anybody wants to know.
+    pub stats: Option<Rc<Stats>>,
     /// Bytes of the mapping of the table of lies, for agents.
     pub lies_len: u64,
     /// Who traces whom.
@@ -280,12 +282,20 @@ impl Thread {
         Ok(slot)
     }
 
-    /// Makes this thread, and what it makes from now on, stop at every open.
-    pub async fn stop_at_every_open(&self) -> Result<(), Errno> {
+    /// Makes this thread, and what it makes from now on, stop at what a filter says. `flags` are seccomp(2)'s, whose result is
+    /// returned.
+    ///
+    /// # Errors
+    /// seccomp(2)'s.
+    pub(super) async fn add_filter(&self, late: Late, flags: u64) -> Result<u64, Errno> {
         /// `SECCOMP_SET_MODE_FILTER` (seccomp(2)).
         const SET_MODE_FILTER: u64 = 1;
-        let filter = self.world.trampoline.filter_address(self.abi());
-        self.syscall(Sys::Seccomp, [SET_MODE_FILTER, 0, filter, 0, 0, 0]).await.map(|_| ())
+        let filter = self.world.trampoline.filter_address(self.abi(), late);
+        let result = self.syscall(Sys::Seccomp, [SET_MODE_FILTER, flags, filter, 0, 0, 0]).await;
+        if let (Some(stats), Ok(0)) = (&self.world.stats, result) {
+            stats.added(late);
+        }
+        result
     }
 
     /// From now on answers a call by a convention that is not the program's own: maps its trampoline, if this process has

@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 
 use super::agent::Agent;
 use crate::arch::{Abi, TrampolineLayout};
-use crate::call::Scope;
+use crate::filter::Late;
 use crate::inside::counters::Counters;
 use crate::inside::layout;
 use crate::inside::local::{LIES_OFFSET, LiesFile};
@@ -77,12 +77,7 @@ impl Trampoline {
         let data_offset = CODE_LEN * abis.len() + agent_len;
         let (file, data) = place.file(|file| {
             file.set_len((data_offset + DATA_LEN) as u64)?;
-            let programs = [
-                (FILTER_OFFSET, crate::filter::build_for(abis, Scope::Opens)),
-                (PATH_FILTER_OFFSET, crate::filter::build_for(abis, Scope::Paths)),
-                (WAIT_FILTER_OFFSET, crate::filter::build_for_tracers(abis)),
-                (WRITE_FILTER_OFFSET, crate::filter::build_for_writers(abis)),
-            ];
+            let programs = Late::ALL.map(|late| (offset(late), late.build(abis)));
             for (index, abi) in abis.iter().enumerate() {
                 let begin = if index == 0 { 0 } else { index * CODE_LEN + agent_len };
                 file.write_all_at(abi.trampoline_code(), begin as u64)?;
@@ -212,24 +207,9 @@ impl Trampoline {
         self.slot_address(abi, slot) + (SLOT_LEN - SCRATCH_LEN) as u64
     }
 
-    /// The `struct sock_fprog` of the filter that stops at every open.
-    pub fn filter_address(&self, abi: &dyn Abi) -> u64 {
-        abi.trampoline_address() + FILTER_OFFSET as u64
-    }
-
-    /// The `struct sock_fprog` of the filter that stops at every path.
-    pub fn path_filter_address(&self, abi: &dyn Abi) -> u64 {
-        abi.trampoline_address() + PATH_FILTER_OFFSET as u64
-    }
-
-    /// The `struct sock_fprog` of the filter that stops at waits.
-    pub fn wait_filter_address(&self, abi: &dyn Abi) -> u64 {
-        abi.trampoline_address() + WAIT_FILTER_OFFSET as u64
-    }
-
-    /// The `struct sock_fprog` of the filter that stops at writes.
-    pub fn write_filter_address(&self, abi: &dyn Abi) -> u64 {
-        abi.trampoline_address() + WRITE_FILTER_OFFSET as u64
+    /// The `struct sock_fprog` of a filter.
+    pub fn filter_address(&self, abi: &dyn Abi, late: Late) -> u64 {
+        abi.trampoline_address() + offset(late) as u64
     }
 
     /// Memory for what takes the place of arguments, as an address in the tracee.
@@ -240,6 +220,16 @@ impl Trampoline {
     /// A byte of value 0 in the tracee: behind code and filter.
     pub fn empty_string_address(&self, abi: &dyn Abi) -> u64 {
         self.address(abi) + CODE_LEN as u64 - 1
+    }
+}
+
+/// Where the `struct sock_fprog` of a filter is, from the begin of the code.
+const fn offset(late: Late) -> usize {
+    match late {
+        Late::Opens => FILTER_OFFSET,
+        Late::Paths => PATH_FILTER_OFFSET,
+        Late::Waits => WAIT_FILTER_OFFSET,
+        Late::Writes => WRITE_FILTER_OFFSET,
     }
 }
 

@@ -30,8 +30,9 @@ use super::lookup;
 use super::ptrace;
 use super::thread::Thread;
 use super::told;
-use crate::call::{Sys, TraceeAddr};
+use crate::call::TraceeAddr;
 use crate::errno::Errno;
+use crate::filter::Late;
 use crate::policy::{Last, PATH_MAX, Tracee, reach};
 use crate::stat::{S_IFREG, Statx};
 use walk::{Found, Process, Walk};
@@ -64,9 +65,6 @@ pub fn read_program(file: &OwnedFd, content: &[u8]) {
         let _ = copies::redirect(&file.into(), content.len() as u64, 1);
     }
 }
-
-/// `SECCOMP_SET_MODE_FILTER` (seccomp(2)).
-const SET_MODE_FILTER: u64 = 1;
 
 /// Two threads whose agent would have to know the same.
 pub fn same_root(one: &Thread, other: &Thread) -> bool {
@@ -122,8 +120,7 @@ impl Thread {
         }
         let lacks_paths = !self.rooted.borrow().is_filtered;
         if lacks_paths {
-            let filter = self.world.trampoline.path_filter_address(self.abi());
-            self.syscall(Sys::Seccomp, [SET_MODE_FILTER, 0, filter, 0, 0, 0]).await?;
+            self.add_filter(Late::Paths, 0).await?;
             self.rooted.borrow_mut().is_filtered = true;
         }
         Ok(self.watch_writes().await? || lacks_paths)
@@ -254,14 +251,13 @@ impl Thread {
     async fn watch_paths(&self, together: &[Rc<Thread>]) -> Result<(), Errno> {
         /// `SECCOMP_FILTER_FLAG_TSYNC` (seccomp(2)).
         const TSYNC: u64 = 1;
-        let filter = self.world.trampoline.path_filter_address(self.abi());
         let threads = together.iter().filter(|other| other.tgid == self.tgid).count();
         let flags = if threads > 1 { TSYNC } else { 0 };
-        let unsynced = self.syscall(Sys::Seccomp, [SET_MODE_FILTER, flags, filter, 0, 0, 0]).await?;
+        let unsynced = self.add_filter(Late::Paths, flags).await?;
         let all = unsynced == 0;
         if !all {
             // One has a filter that the others lack.
-            self.syscall(Sys::Seccomp, [SET_MODE_FILTER, 0, filter, 0, 0, 0]).await?;
+            self.add_filter(Late::Paths, 0).await?;
         }
         for other in together {
             let same = other.tid == self.tid || all && other.tgid == self.tgid;
