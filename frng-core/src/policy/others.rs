@@ -1,5 +1,6 @@
 //! What a handler can ask of an engine about other tracees, and what a thread may do to them.
 
+use super::permission::Subject;
 use super::{Answer, Outcome, Sender, Tracee, view};
 use crate::call::{Arg, Call, Sys};
 use crate::creds::{CAP_SYS_PTRACE, Creds, Ids};
@@ -84,28 +85,25 @@ pub(super) async fn other<T: Tracee>(tracee: &T, tid: i32) -> Option<Creds> {
 /// `EPERM`.
 pub(super) async fn check_attach<T: Tracee>(tracee: &T, tid: i32) -> Result<(), Errno> {
     let creds = tracee.creds();
-    let as_who = (creds.uid.real, creds.gid.real, creds.caps.permitted);
-    if may_access(tracee, tid, as_who).await { Ok(()) } else { Err(Errno::EPERM) }
+    let who = Subject { uid: creds.uid.real, gid: creds.gid.real, caps: creds.caps.permitted };
+    let allowed = creds.has(CAP_SYS_PTRACE) || is_like(tracee, &who, tid).await;
+    if allowed { Ok(()) } else { Err(Errno::EPERM) }
 }
 
-/// With `PTRACE_MODE_READ_FSCREDS`: whether a thread may learn what procfs tells of another one.
-pub(super) async fn may_read<T: Tracee>(tracee: &T, tid: i32) -> bool {
-    let creds = tracee.creds();
-    may_access(tracee, tid, (creds.uid.fs, creds.gid.fs, creds.caps.effective)).await
+/// With `PTRACE_MODE_READ_FSCREDS`: whether `who` may learn what procfs tells of another thread.
+pub(super) async fn may_read<T: Tracee>(tracee: &T, who: &Subject, tid: i32) -> bool {
+    who.has(CAP_SYS_PTRACE) || is_like(tracee, who, tid).await
 }
 
-/// `kernel/ptrace.c: __ptrace_may_access`, for these ids and capabilities.
-async fn may_access<T: Tracee>(tracee: &T, tid: i32, (uid, gid, caps): (u32, u32, u64)) -> bool {
-    if tracee.creds().has(CAP_SYS_PTRACE) {
-        return true;
-    }
+/// `kernel/ptrace.c: __ptrace_may_access`, without CAP_SYS_PTRACE.
+async fn is_like<T: Tracee>(tracee: &T, who: &Subject, tid: i32) -> bool {
     let Some(target) = other(tracee, tid).await else { return true };
     let same = |id: u32, ids: &Ids| [ids.real, ids.effective, ids.saved].iter().all(|other| *other == id);
     let dumpable = tracee.others().and_then(|others| others.dumpable(tid));
-    same(uid, &target.uid)
-        && same(gid, &target.gid)
+    same(who.uid, &target.uid)
+        && same(who.gid, &target.gid)
         && dumpable == Some(SUID_DUMP_USER)
-        && target.caps.permitted & !caps == 0
+        && target.caps.permitted & !who.caps == 0
 }
 
 /// process_vm_readv(2) and process_vm_writev(2).

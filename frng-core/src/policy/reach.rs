@@ -119,7 +119,7 @@ impl<T: Tracee> Checker<'_, T> {
             Sys::Readlink | Sys::Readlinkat => {
                 let place = self.walk(call.file(), Last::Link).await?.and_then(|walked| walked.place);
                 match place.and_then(Place::tells_of) {
-                    Some(tid) if !others::may_read(self.tracee, tid).await => Err(Errno::EACCES),
+                    Some(tid) if !others::may_read(self.tracee, &self.who, tid).await => Err(Errno::EACCES),
                     _ => Ok(()),
                 }
             }
@@ -401,7 +401,7 @@ impl<T: Tracee> Checker<'_, T> {
         }
         self.may_at(place, &target, want).await?;
         if let Some(tid) = place.and_then(Place::is_memory_of) {
-            if !others::may_read(self.tracee, tid).await {
+            if !others::may_read(self.tracee, &self.who, tid).await {
                 return Err(Errno::EACCES);
             }
         }

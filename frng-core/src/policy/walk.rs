@@ -223,7 +223,7 @@ impl<T: Tracee> Walk<'_, T> {
             }
             if procfs::has(self.tracee, &real) {
                 if let Some(tid) = place.and_then(Place::tells_of) {
-                    if !others::may_read(self.tracee, tid).await {
+                    if !others::may_read(self.tracee, self.who, tid).await {
                         return Err(Errno::EACCES);
                     }
                 }
@@ -305,7 +305,7 @@ pub async fn check_place<T: Tracee>(
     }
     let allowed = permission::allows_as_remembered(tracee, who, &found.real, &found.seen, want);
     let may_be_told = match place.tells_of() {
-        Some(tid) if allowed => others::may_read(tracee, tid).await,
+        Some(tid) if allowed => others::may_read(tracee, who, tid).await,
         _ => true,
     };
     if allowed && may_be_told { Ok(()) } else { Err(Errno::EACCES) }
