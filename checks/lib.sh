@@ -6,8 +6,8 @@ set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 [ "$(id -u)" = 0 ] || { echo "skipped: needs root as its oracle" >&2; exit 1; }
 
-# A number without an account: nobody else's files can be its.
-user=54321
+# A number without an account: nobody else's files can be its. CHECK_USER is another one.
+user=${CHECK_USER:-54321}
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/frng-check-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 chmod 755 "$scratch"

@@ -44,6 +44,10 @@ pub fn answer(frame: &mut Frame, scratch: u64) -> bool {
         outcome
     };
     let Some(outcome) = outcome else { return false };
+    if thread.interrupted() {
+        // Before the program's own call is made, which is to be made once.
+        return false;
+    }
     let raw = match outcome {
         Ok(Answer::Value(value)) => value,
         Err(errno) => errno.to_raw(),

@@ -49,6 +49,10 @@ impl<'a> Thread<'a> {
     }
 
     fn issue(&self, sys: Sys, args: [u64; 6]) -> Result<u64, Errno> {
+        if self.interrupted.get() && matches!(sys, Sys::Open | Sys::Openat | Sys::Openat2 | Sys::Creat) {
+            // It will be done again, and what is opened now would stay open.
+            return Err(Errno::EINTR);
+        }
         let number = numbers::number(sys).ok_or(Errno::ENOSYS)?;
         // SAFETY: the policy only issues calls that the program itself has asked for, or that read and write the
         // program's memory as such calls do, or scratch memory.

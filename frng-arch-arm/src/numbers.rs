@@ -48,6 +48,17 @@ pub const TABLE: &[(u32, Sys)] = &[
     (Sysno::ftruncate as u32, Sys::Ftruncate),
     (Sysno::ftruncate64 as u32, Sys::Ftruncate64),
     (Sysno::truncate64 as u32, Sys::Truncate64),
+    // Writing
+    (Sysno::write as u32, Sys::Write),
+    (Sysno::pwrite64 as u32, Sys::Pwrite64),
+    (Sysno::writev as u32, Sys::Writev),
+    (Sysno::pwritev as u32, Sys::Pwritev),
+    (Sysno::pwritev2 as u32, Sys::Pwritev2),
+    (Sysno::sendfile as u32, Sys::Sendfile),
+    (Sysno::sendfile64 as u32, Sys::Sendfile64),
+    (Sysno::splice as u32, Sys::Splice),
+    (Sysno::copy_file_range as u32, Sys::CopyFileRange),
+    (Sysno::fallocate as u32, Sys::Fallocate),
     // Creation
     (Sysno::open as u32, Sys::Open),
     (Sysno::openat as u32, Sys::Openat),

@@ -46,9 +46,53 @@ pub fn build_for(abis: &[&dyn Abi], scope: Scope) -> Vec<sock_filter> {
     build_by(abis, &|program, row, stop, allow| condition(program, row, scope, knows_others, stop, allow))
 }
 
+/// A program that a tracee gets besides the one it begins with, when more of its calls matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Late {
+    /// There are faked devices: [`Scope::Opens`].
+    Opens,
+    /// It has another root, or lacks capabilities of root: [`Scope::Paths`].
+    Paths,
+    /// It traces others: [`Stop::Tracing`].
+    Waits,
+    /// It may not keep set-ID bits of what it writes to: [`Stop::Writing`].
+    Writes,
+}
+
+impl Late {
+    /// All of them.
+    pub const ALL: [Late; 4] = [Late::Opens, Late::Paths, Late::Waits, Late::Writes];
+
+    /// Builds it.
+    pub fn build(self, abis: &[&dyn Abi]) -> Vec<sock_filter> {
+        match self {
+            Late::Opens => build_for(abis, Scope::Opens),
+            Late::Paths => build_for(abis, Scope::Paths),
+            Late::Waits => build_for_tracers(abis),
+            Late::Writes => build_for_writers(abis),
+        }
+    }
+
+    /// The calls that it stops at, in a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Late::Opens => "opens",
+            Late::Paths => "paths",
+            Late::Waits => "waits",
+            Late::Writes => "writes",
+        }
+    }
+}
+
 /// Builds the program that a tracee gets besides when it becomes the tracer of others: it stops at waits ([`Stop::Tracing`]).
-pub fn build_for_tracers(abis: &[&dyn Abi]) -> Vec<sock_filter> {
+fn build_for_tracers(abis: &[&dyn Abi]) -> Vec<sock_filter> {
     build_by(abis, &|_, row, stop, allow| if row.stop == Stop::Tracing { stop } else { allow })
+}
+
+/// Builds the program that a tracee gets besides when it may not keep set-ID bits of what it writes to: it stops at writes
+/// ([`Stop::Writing`]).
+fn build_for_writers(abis: &[&dyn Abi]) -> Vec<sock_filter> {
+    build_by(abis, &|_, row, stop, allow| if row.stop == Stop::Writing { stop } else { allow })
 }
 
 /// Appends the condition under which a call stops; returns where to go for the call. Where to go for one that does, and for
@@ -145,7 +189,7 @@ fn condition(program: &mut Backwards, row: &Row, scope: Scope, knows_others: boo
     let stop = if row.sys == Sys::Openat && scope != Scope::Plain { unless_own(program, stop, allow) } else { stop };
     let (kind, bits) = match row.stop {
         _ if scope == Scope::Paths && row.stops_in_paths() => return stop,
-        Stop::Never | Stop::Syncing | Stop::Inside | Stop::Restricted | Stop::Tracing => return allow,
+        Stop::Never | Stop::Syncing | Stop::Inside | Stop::Restricted | Stop::Tracing | Stop::Writing => return allow,
         Stop::Always => return stop,
         Stop::Executing => return if knows_others { stop } else { allow },
         Stop::Opening if scope.has_opens() => return stop,
@@ -574,6 +618,25 @@ mod tests {
     }
 
     #[test]
+    fn the_filters_of_tracers_and_writers_stop_at_their_calls_and_no_others() {
+        let fake = Fake {
+            arch: FIRST,
+            trampoline: 0x7777_0000,
+            numbers: &[(1, Sys::Write), (5, Sys::Fstat), (61, Sys::Wait4), (257, Sys::Openat), (285, Sys::Fallocate)],
+        };
+        for (program, stopped) in
+            [(build_for_tracers(&[&fake]), [61].as_slice()), (build_for_writers(&[&fake]), [1, 285].as_slice())]
+        {
+            for number in 0..600 {
+                let data = |ip| Data { number, arch: FIRST, ip, args: [u64::MAX; 6] };
+                let stops = run(&program, data(0x1234)).0 == TRACE;
+                assert_eq!(stops, stopped.contains(&number), "{number}");
+                assert_eq!(run(&program, data(fake.trampoline + 2)).0, ALLOW, "{number}");
+            }
+        }
+    }
+
+    #[test]
     fn a_call_that_never_stops_is_allowed_by_number_and_architecture_alone() {
         let fakes = fakes();
         let program = program(&fakes, Scope::Plain);
@@ -582,7 +645,13 @@ mod tests {
             let stops = fakes[0].sys(u64::from(number)).is_some_and(|sys| {
                 !matches!(
                     sys.row().stop,
-                    Stop::Never | Stop::Executing | Stop::Syncing | Stop::Inside | Stop::Restricted | Stop::Tracing
+                    Stop::Never
+                        | Stop::Executing
+                        | Stop::Syncing
+                        | Stop::Inside
+                        | Stop::Restricted
+                        | Stop::Tracing
+                        | Stop::Writing
                 )
             });
             let has_values = |sys: Sys| sys.row().stop != Stop::OneOf(Arg::Op, &[]);

@@ -2,7 +2,7 @@
 
 use crate::errno::Errno;
 use crate::inode::{InodeId, InodeKey};
-use crate::stat::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG, S_ISGID};
+use crate::stat::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_ISVTX};
 
 /// What a fooled process is told of one inode instead of the truth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,16 @@ impl Lie {
         !matches!(self.mode & S_IFMT, S_IFREG | S_IFDIR | crate::stat::S_IFLNK)
     }
 
+    /// A file that loses bits when somebody writes to it.
+    pub fn is_set_id_file(&self) -> bool {
+        self.mode & S_IFMT == S_IFREG && self.mode & (S_ISUID | S_ISGID) != 0
+    }
+
+    /// A directory in which others' files may be, and are not theirs to replace.
+    pub fn is_shared_directory(&self) -> bool {
+        self.mode & S_IFMT == S_IFDIR && self.mode & S_ISVTX != 0 && self.mode & 0o022 != 0
+    }
+
     /// A faked character or block device.
     pub fn is_device(&self) -> bool {
         matches!(self.mode & S_IFMT, S_IFCHR | S_IFBLK)
@@ -61,6 +71,10 @@ pub struct Kinds {
     pub orphans: usize,
     /// Lies of inodes without a birth time whose last name is gone: a new inode may get the same number.
     pub orphans_without_birth: usize,
+    /// Regular files with set-ID bits: writing takes those.
+    pub set_ids: usize,
+    /// Sticky directories that others may write to: not everything there may be opened as if it were new.
+    pub shared_directories: usize,
 }
 
 /// The table of lies. All methods take `&self`: an implementation may be shared by many threads.

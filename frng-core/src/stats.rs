@@ -11,6 +11,7 @@ use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use crate::call::{Sys, table};
+use crate::filter::Late;
 use crate::inside::counters::Counters;
 use crate::policy::{Answer, Outcome};
 
@@ -73,6 +74,8 @@ pub struct Stats {
     rows: RefCell<Vec<Counts>>,
     /// Sites that were replaced, and those that could not be, by call.
     sites: RefCell<(u64, BTreeMap<&'static str, u64>)>,
+    /// Filters that threads have added, in the order of [`Late::ALL`].
+    filters: Cell<[u64; Late::ALL.len()]>,
     subject: Cell<Subject>,
     begin: Cell<Option<Instant>>,
 }
@@ -82,6 +85,7 @@ impl Default for Stats {
         Stats {
             rows: RefCell::new(vec![Counts::default(); table::ROWS.len() + OTHERS.len()]),
             sites: RefCell::default(),
+            filters: Cell::default(),
             subject: Cell::new(Subject::Signal),
             begin: Cell::new(None),
         }
@@ -118,6 +122,15 @@ impl Stats {
         if !replaced {
             *sites.1.entry(sys.row().name).or_default() += 1;
         }
+    }
+
+    /// A thread has added a filter to those it has.
+    pub fn added(&self, late: Late) {
+        let mut filters = self.filters.get();
+        for (count, _) in filters.iter_mut().zip(Late::ALL).filter(|(_, known)| *known == late) {
+            *count += 1;
+        }
+        self.filters.set(filters);
     }
 
     /// A tracee has stopped, for this reason as far as can be told yet.
@@ -182,7 +195,10 @@ impl Stats {
                 "# places in programs that call the agent: {replaced}; that cannot, and stop: {stopping}"
             );
         }
+        let filters: Vec<String> =
+            Late::ALL.iter().zip(self.filters.get()).map(|(late, count)| format!("{} {count}", late.name())).collect();
         // Writing to a String cannot fail.
+        let _ = writeln!(text, "# filters that threads have added to the one they begin with: {}", filters.join(", "));
         let _ = writeln!(
             text,
             "{:20} {:>10} {:>10} {:>10} {:>10} {:>10} {:>12} {:>10}",
@@ -244,7 +260,9 @@ mod tests {
         stats.resumed();
         // Not stopped: counts nothing.
         stats.resumed();
+        stats.added(Late::Writes);
         let text = stats.render();
+        assert!(text.contains("begin with: opens 0, paths 0, waits 0, writes 1\n"), "{text}");
         assert_eq!(line(&text, "chown ")[..5], ["2", "0", "2", "0", "4"]);
         assert_eq!(line(&text, "openat ")[..5], ["1", "0", "0", "1", "2"]);
         assert_eq!(line(&text, "(programs loaded)")[..5], ["0", "0", "0", "0", "1"]);
@@ -264,7 +282,7 @@ mod tests {
         assert_eq!(line(&text, "chown "), ["10", "10", "0", "0", "0", "0.020", "0.00"]);
         assert_eq!(line(&text, "mkdir "), ["1", "0", "1", "0", "2", "3.000", "1500.00"]);
         assert!(text.find("mkdir") < text.find("\nchown"), "{text}");
-        assert_eq!(text.lines().count(), HEAD.lines().count() + 4);
+        assert_eq!(text.lines().count(), HEAD.lines().count() + 5);
     }
 
     #[test]

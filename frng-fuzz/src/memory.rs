@@ -95,6 +95,7 @@ pub fn memory(bytes: &[u8]) {
                 last_cap: 40,
                 null_paths: NullPaths::Taken,
                 protected_hardlinks: true,
+                protected: Default::default(),
                 proc_device: 21,
             },
             creds: Cell::new(creds),

@@ -23,6 +23,7 @@ pub mod odds;
 pub mod ownership;
 pub mod process;
 pub mod procfs;
+pub mod procfs_reach;
 pub mod questions;
 pub mod races;
 pub mod reach;
@@ -90,6 +91,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         children::CASES,
         process::CASES,
         procfs::CASES,
+        procfs_reach::CASES,
         signals::CASES,
         sockets::CASES,
         races::CASES,

@@ -4,15 +4,15 @@
 //! `checks/walks` plays many as root and under frng, and shrinks a sequence that is told otherwise to its necessary steps.
 
 pub mod act;
+mod board;
 pub mod draw;
 mod perform;
 
-use std::ffi::CString;
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::fs;
+use std::io::{self, Write};
 
 pub use act::Act;
+use board::Board;
 use perform::Actor;
 
 use crate::stage;
@@ -25,15 +25,8 @@ pub const SLOTS: usize = 3;
 /// Who does what.
 pub type Step = (usize, Act);
 
-/// Directories above a tree, so that no `..` leads out of it.
+/// The directory with the tree, which is its `t`, and those above it: so that no `..` leads out of them.
 const ABOVE: &str = "walk/o/o/o/o/o/o/o/o";
-
-/// A child and the pipes by which it takes turns.
-struct Player {
-    pid: i32,
-    turn: File,
-    done: File,
-}
 
 /// The steps of this seed; of these only those of the given indices, if any are.
 pub fn drawn(seed: u64, only: Option<&[usize]>) -> Vec<Step> {
@@ -57,66 +50,104 @@ pub fn play(steps: &[Step]) {
     }
 }
 
-fn try_play(steps: &[Step]) -> std::io::Result<()> {
-    fs::create_dir_all(format!("{ABOVE}/t"))?;
-    stage::mode(&CString::new(format!("{ABOVE}/t"))?, 0o777);
-    let mut players = Vec::new();
-    for who in 0..PROCESSES {
-        players.push(start(who, steps)?);
-    }
-    for (index, (who, _)) in steps.iter().enumerate() {
-        players[*who].turn.write_all(&(index as u32).to_ne_bytes())?;
-        if players[*who].done.read(&mut [0])? == 0 {
-            println!("process {who} is gone");
+fn try_play(steps: &[Step]) -> io::Result<()> {
+    let result = make_above().and_then(|()| play_in_tree(steps));
+    remove_above()?;
+    result
+}
+
+/// Makes the directories above a tree.
+fn make_above() -> io::Result<()> {
+    (1..=ABOVE.len())
+        .filter(|end| ABOVE[*end..].is_empty() || ABOVE[*end..].starts_with('/'))
+        .try_for_each(|end| fs::create_dir(&ABOVE[..end]))
+}
+
+/// Removes them, and whatever is in them.
+fn remove_above() -> io::Result<()> {
+    let mut above = std::path::Path::new(ABOVE);
+    fs::remove_dir_all(above)?;
+    // Nearly always there is nothing else in the others.
+    while let Some(next) = above.parent().filter(|next| !next.as_os_str().is_empty()) {
+        if fs::remove_dir(next).is_err() {
+            return fs::remove_dir_all("walk");
         }
+        above = next;
     }
-    let mut lines = String::new();
+    Ok(())
+}
+
+fn play_in_tree(steps: &[Step]) -> io::Result<()> {
+    let here = stage::open_dir(c".");
+    let top = format!("{ABOVE}/t");
+    fs::create_dir(&top)?;
+    // What processes inherit: it is done once, for all of them. Whoever has started this may be in any groups.
+    std::env::set_current_dir(&top)?;
+    must!(fchmodat(libc::AT_FDCWD, c".", 0o777));
+    must!(setgroups(0, crate::sys::NULL));
+    hold_back_signals();
+    let board = Board::new()?;
+    let mut players = Vec::with_capacity(PROCESSES);
+    for who in 0..PROCESSES {
+        let scene = || {
+            must!(close(here));
+            take_turns(who, steps, &board);
+        };
+        players.push(stage::fork(scene).map_err(io::Error::from_raw_os_error)?);
+    }
+    must!(fchdir(here));
+    must!(close(here));
+    match steps.first() {
+        Some((who, _)) => board.give_turn(0, *who),
+        None => (0..PROCESSES).for_each(|who| board.give_turn(0, who)),
+    }
+    let ended = (0..PROCESSES).map(|_| wait(&mut players, || board.turn() as usize == steps.len())).collect::<String>();
+    let mut lines = board.told();
+    lines.push_str(&ended);
     perform::tree(ABOVE, &mut lines);
     print!("{}", lines.replace(ABOVE, "..."));
-    // The later ones have copies of the earlier ones' pipes.
-    for Player { pid, turn, done } in players.into_iter().rev() {
-        drop((turn, done));
-        stage::tell_end(pid);
+    io::stdout().flush()
+}
+
+/// Ends of children are waited for; the signals that tell of them would only cost time.
+fn hold_back_signals() {
+    // SAFETY: the set is initialized by the first call, and outlives the others.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, libc::SIGCHLD);
+        libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
     }
-    fs::remove_dir_all("walk")
 }
 
-/// Starts a process that waits for its turns.
-fn start(who: usize, steps: &[Step]) -> std::io::Result<Player> {
-    let top = CString::new(format!("{ABOVE}/t"))?;
-    let (turns, turn) = pipe()?;
-    let (done, report) = pipe()?;
-    let scene = || {
-        // Else nobody would notice that this end is closed.
-        let _ = quiet!(close(turn.as_raw_fd()));
-        must!(chdir(&*top));
-        // Whoever has started this may be in any.
-        must!(setgroups(0, crate::sys::NULL));
-        take_turns(who, steps, &turns, &report);
-    };
-    let pid = stage::fork(scene).map_err(std::io::Error::from_raw_os_error)?;
-    Ok(Player { pid, turn, done })
+/// Waits for the end of one of them, which must not come before all steps are done; tells what is unusual about it.
+fn wait(players: &mut Vec<i32>, is_done: impl Fn() -> bool) -> String {
+    let mut status = 0;
+    // SAFETY: `status` outlives the call.
+    let pid = unsafe { libc::waitpid(-1, &mut status, 0) };
+    let who = players.iter().position(|player| *player == pid);
+    players.retain(|player| *player != pid);
+    if is_done() && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0 {
+        return String::new();
+    }
+    // The others would wait for ever.
+    for player in players {
+        // SAFETY: a plain system call.
+        unsafe { libc::kill(*player, libc::SIGKILL) };
+    }
+    format!("a process ({who:?}) has ended with status {status:#x}\n")
 }
 
-/// The end to read from, and the one to write to.
-fn pipe() -> std::io::Result<(File, File)> {
-    let mut ends = [-1i32; 2];
-    quiet!(pipe2(&mut ends, libc::O_CLOEXEC)).map_err(std::io::Error::from_raw_os_error)?;
-    // SAFETY: the call has made both descriptors, and nobody else knows them.
-    let [from, to] = ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) });
-    Ok((from.into(), to.into()))
-}
-
-fn take_turns(who: usize, steps: &[Step], mut turns: &File, mut report: &File) {
+fn take_turns(who: usize, steps: &[Step], board: &Board) {
+    let of = |turn: u32| steps.get(turn as usize).map(|(of, _)| *of);
     let mut actor = Actor::new();
-    let mut index = [0; 4];
-    while turns.read_exact(&mut index).is_ok() {
-        if let Some((_, act)) = steps.get(u32::from_ne_bytes(index) as usize) {
-            println!("{who}: {act} = {}", actor.perform(*act));
-            let _ = std::io::stdout().flush();
-        }
-        if report.write_all(&[1]).is_err() {
-            return;
+    loop {
+        let turn = board.wait(who, |turn| of(turn).is_none_or(|of| of == who));
+        let Some((_, act)) = steps.get(turn as usize) else { return };
+        board.tell(&format!("{who}: {act} = {}\n", actor.perform(*act)));
+        match of(turn + 1) {
+            Some(next) => board.give_turn(turn + 1, next),
+            None => (0..PROCESSES).for_each(|who| board.give_turn(turn + 1, who)),
         }
     }
 }

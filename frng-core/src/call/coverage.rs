@@ -107,6 +107,7 @@ fn stops(row: &Row) -> String {
         Stop::Inside => "in another root".to_owned(),
         Stop::Tracing => "in a process that traces others".to_owned(),
         Stop::Restricted => "without capabilities of root".to_owned(),
+        Stop::Writing => "without CAP_FSETID, once there are files with set-ID bits".to_owned(),
     }
 }
 

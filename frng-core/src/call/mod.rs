@@ -42,6 +42,8 @@ pub enum Stop {
     Tracing,
     /// Only in a process that lacks capabilities of root, and so may be refused it.
     Restricted,
+    /// Only in a process that lacks `CAP_FSETID`, once there are files with set-ID bits: a write, which takes those.
+    Writing,
 }
 
 /// How many calls of a tracee are looked at: each scope has what those before have.
@@ -120,7 +122,7 @@ impl Call {
             return true;
         }
         match self.row().stop {
-            Stop::Never | Stop::Syncing | Stop::Inside | Stop::Restricted | Stop::Tracing => false,
+            Stop::Never | Stop::Syncing | Stop::Inside | Stop::Restricted | Stop::Tracing | Stop::Writing => false,
             Stop::Always => true,
             Stop::AnyBit(kind, bits) => self.word(kind) & bits != 0,
             Stop::OneOf(kind, values) => values.contains(&self.int(kind)),

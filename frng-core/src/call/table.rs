@@ -43,7 +43,7 @@ impl Sys {
     }
 }
 
-use Stop::{Always, AnyBit, Executing, Inside, Never, OneOf, Opening, Restricted, Syncing, Tracing};
+use Stop::{Always, AnyBit, Executing, Inside, Never, OneOf, Opening, Restricted, Syncing, Tracing, Writing};
 
 calls! {
     // Ownership: policy/ownership.rs
@@ -86,6 +86,18 @@ calls! {
 
     Ftruncate "ftruncate" (Fd, Int) Restricted, devices::truncate, "takes set-ID bits";
     Ftruncate64 "ftruncate64" (Fd, Int, Int) Restricted, devices::truncate, "takes set-ID bits";
+
+    // Writing: policy/writing.rs
+    Write "write" (Fd, In, Length) Writing, writing::write, "takes set-ID bits";
+    Pwrite64 "pwrite64" (Fd, In, Length, Int) Writing, writing::write, "takes set-ID bits";
+    Writev "writev" (Fd, In, Count) Writing, writing::write, "takes set-ID bits";
+    Pwritev "pwritev" (Fd, In, Count, Int, Int) Writing, writing::write, "takes set-ID bits";
+    Pwritev2 "pwritev2" (Fd, In, Count, Int, Int, Flags) Writing, writing::write, "takes set-ID bits";
+    Sendfile "sendfile" (Fd, Int, Out, Length) Writing, writing::write, "takes set-ID bits";
+    Sendfile64 "sendfile64" (Fd, Int, Out, Length) Writing, writing::write, "takes set-ID bits";
+    Splice "splice" (Int, In, Fd, In, Length, Flags) Writing, writing::write, "takes set-ID bits";
+    CopyFileRange "copy_file_range" (Int, In, Fd, In, Length, Flags) Writing, writing::write, "takes set-ID bits";
+    Fallocate "fallocate" (Fd, Int, Int, Int) Writing, writing::allocate, "takes set-ID bits";
 
     // Creation: policy/creation.rs, policy/opening.rs
     Open "open" (Path, OpenFlags, Mode) Opening, opening::open, "faked null, zero, full, random, urandom, tty and ptmx open the real one, other faked devices are ENXIO; O_PATH opens the node";

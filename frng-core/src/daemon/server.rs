@@ -22,7 +22,7 @@ use super::process::expected_signals;
 use super::protocol::{Reply, Request};
 use super::sessions::{Reservation, Sessions};
 use super::socket::{Channel, Listener};
-use crate::policy::{NullPaths, Settings};
+use crate::policy::{NullPaths, Protected, Settings};
 use crate::tracer::{Attach, Engine, Order};
 
 /// Bytes of a connection thread's stack.
@@ -216,7 +216,11 @@ impl Conversation {
                     real_gid: peer.gid(),
                     last_cap: self.last_cap,
                     null_paths: null_paths(),
-                    protected_hardlinks: protected_hardlinks(),
+                    protected_hardlinks: sysctl("hardlinks").is_none_or(|value| value != 0),
+                    protected: Protected {
+                        regular: sysctl("regular").unwrap_or(0),
+                        fifos: sysctl("fifos").unwrap_or(0),
+                    },
                     proc_device: proc_device(),
                 };
                 let process = match self.channel.peer_process() {
@@ -308,9 +312,9 @@ fn proc_device() -> u64 {
     std::fs::symlink_metadata("/proc/self").map_or(0, |link| link.dev())
 }
 
-/// Whether links to files of others are refused here; yes where the kernel does not tell, as on all distributions.
-fn protected_hardlinks() -> bool {
-    std::fs::read_to_string("/proc/sys/fs/protected_hardlinks").map_or(true, |text| text.trim() != "0")
+/// What is protected of files of others: one of proc_sys_fs(5)'s `protected_*`; `None` if the kernel does not tell.
+fn sysctl(kind: &str) -> Option<u32> {
+    std::fs::read_to_string(format!("/proc/sys/fs/protected_{kind}")).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use super::mount_names::MountNames;
 use crate::call::{NEWER, Sys};
 use crate::creds::{Caps, Creds, Ids};
-use crate::policy::{NullPaths, Process, Settings, UnknownOwner};
+use crate::policy::{NullPaths, Process, Protected, Settings, UnknownOwner};
 
 /// Most supplementary groups that fit.
 pub const GROUPS_MAX: usize = 64;
@@ -43,6 +43,8 @@ pub struct Content {
     null_paths: u32,
     lacks: u32,
     protected_hardlinks: u32,
+    protected_regular: u32,
+    protected_fifos: u32,
     /// Not 0: only paths that lead to the same whatever the root are not the tracer's.
     pub rooted: u32,
     seccomp_filters: u32,
@@ -207,6 +209,8 @@ impl Content {
             NullPaths::Taken => 2,
         };
         self.protected_hardlinks = settings.protected_hardlinks.into();
+        self.protected_regular = settings.protected.regular;
+        self.protected_fifos = settings.protected.fifos;
         self.proc_device = settings.proc_device;
     }
 
@@ -228,6 +232,7 @@ impl Content {
                 _ => NullPaths::Taken,
             },
             protected_hardlinks: self.protected_hardlinks != 0,
+            protected: Protected { regular: self.protected_regular, fifos: self.protected_fifos },
             proc_device: self.proc_device,
         }
     }

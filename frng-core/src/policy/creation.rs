@@ -5,7 +5,7 @@
 //! a lie, so the program's call runs as it is, without a second stop ([`is_plain`], [`Parent::hands_down`]).
 
 use super::parent::{self, Parent};
-use super::{Answer, Outcome, Tracee, TraceeExt, UnknownOwner, acl, view};
+use super::{Answer, Outcome, Tracee, TraceeExt, UnknownOwner, acl, view, writing};
 use crate::call::{Arg, Call, FileRef, Sys, TraceeAddr};
 use crate::errno::Errno;
 use crate::lie::{Lie, LieTable};
@@ -56,6 +56,9 @@ pub(super) async fn make<T: Tracee>(
     mode: u32,
     rdev: u64,
 ) -> Outcome {
+    if writing::leaves_first(tracee, &Lie { uid: 0, gid: 0, mode, rdev }) {
+        return Ok(Answer::Pass);
+    }
     let made = tracee.run(changed).await?;
     introduce(tracee, file.no_follow(), Some(parent), mode, rdev).await?;
     Ok(Answer::Value(made))

@@ -1,13 +1,13 @@
 //! mknod(2). A character or block device is an empty regular file on disk; FIFOs and sockets are real ones, anybody
 //! may make them.
 
-use super::{Answer, Outcome, Tracee, TraceeExt};
-use super::{creation, ownership, parent, view};
+use super::{Answer, Outcome, Tracee};
+use super::{creation, parent, view, writing};
 use crate::call::{Arg, Call};
 use crate::creds::{CAP_FSETID, CAP_MKNOD};
 use crate::errno::Errno;
-use crate::lie::{Lie, LieTable};
-use crate::stat::{S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, Statx};
+use crate::lie::LieTable;
+use crate::stat::{S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK};
 
 /// mknod and mknodat. `fs/namei.c: do_mknodat, vfs_mknod`.
 pub async fn mknod<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
@@ -53,21 +53,5 @@ pub async fn truncate<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     if real.file_type() == S_IFREG && view::seen(tracee, &real).is_node() {
         return Err(Errno::EINVAL);
     }
-    take_bits(tracee, call, &real).await
-}
-
-/// Runs a call that truncates a file, which takes its set-ID bits unless the thread has `CAP_FSETID`.
-///
-/// # Errors
-/// The kernel's.
-pub(super) async fn take_bits<T: Tracee>(tracee: &T, call: &Call, real: &Statx) -> Outcome {
-    let is_plain = real.file_type() == S_IFREG;
-    if !is_plain || tracee.creds().has(CAP_FSETID) || ownership::lost_bits(tracee, &view::seen(tracee, real)) == 0 {
-        return Ok(Answer::Pass);
-    }
-    let result = tracee.run(call).await?;
-    let now = view::seen(tracee, real);
-    let mode = now.mode & !ownership::lost_bits(tracee, &now);
-    view::show(tracee, real, &now, Lie { mode, ..now })?;
-    Ok(Answer::Value(result))
+    writing::take_bits(tracee, call, &real, |result| result.is_ok()).await
 }

@@ -44,12 +44,14 @@ pub mod same_name;
 pub mod schedule;
 pub mod signals;
 pub mod sockets;
+mod sticky;
 pub mod syncing;
 pub mod times;
 pub mod tools;
 mod tracee;
 pub mod view;
 mod walk;
+pub mod writing;
 pub mod xattr;
 mod xattr_name;
 mod xattr_target;
@@ -59,7 +61,7 @@ pub use others::Others;
 pub use schedule::Schedule;
 pub use sockets::Sender;
 pub use tracee::{
-    ASIDE_LEN, Answer, Last, MountSource, MountTold, NullPaths, Outcome, PATH_MAX, Process, RESOLVE_BENEATH,
+    ASIDE_LEN, Answer, Last, MountSource, MountTold, NullPaths, Outcome, PATH_MAX, Process, Protected, RESOLVE_BENEATH,
     RESOLVE_CACHED, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV, RESOLVE_REFUSING,
     RESOLVE_SCOPED, SCRATCH_LEN, Settings, Tracee, TraceeExt, UnknownOwner,
 };

@@ -1,6 +1,6 @@
 //! chmod(2) and umask(2).
 
-use super::{Answer, Outcome, Process, Tracee, TraceeExt, acl, view};
+use super::{Answer, Outcome, Process, Tracee, TraceeExt, acl, view, writing};
 use crate::call::{Arg, Call};
 use crate::errno::Errno;
 use crate::lie::Lie;
@@ -32,6 +32,9 @@ pub async fn chmod<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         let mode = seen.mode & S_IFMT | call.int(Arg::Mode) & 0o7777;
         if view::in_group_or_capable(tracee, seen.gid) { mode } else { mode & !S_ISGID }
     };
+    if writing::leaves_first(tracee, &Lie { mode: mode(&seen), ..seen }) {
+        return Ok(Answer::Pass);
+    }
     let permissions = view::real_permissions(mode(&seen));
     let mut on_disk = real;
     match tracee.run(&call.with(Arg::Mode, u64::from(permissions))).await {

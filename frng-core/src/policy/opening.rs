@@ -8,8 +8,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::creation::{introduce, is_plain};
 use super::parent::{self, Parent};
-use super::{Answer, Outcome, RESOLVE_SCOPED, Tracee, TraceeExt};
-use super::{devices, procfs, view};
+use super::{Answer, Last, Outcome, RESOLVE_SCOPED, Tracee, TraceeExt};
+use super::{procfs, sticky, view, writing};
 use crate::call::table::TMPFILE;
 use crate::call::{Arg, Call, FileRef, Sys, TraceeAddr};
 use crate::creds::CAP_FSETID;
@@ -87,26 +87,37 @@ impl Opening {
         if !is_path && self.names_procfs(tracee) {
             return self.open_in_procfs(tracee).await;
         }
+        let may_be = Lie { uid: 0, gid: 0, mode: self.mode(), rdev: 0 };
+        if (makes_unnamed || may_make) && writing::leaves_first(tracee, &may_be) {
+            return Ok(Answer::Pass);
+        }
         let makes_plain = is_plain(tracee, self.mode()) && kinds.inherited_from == 0;
         if makes_unnamed {
             return if makes_plain { Ok(Answer::Pass) } else { self.make_unnamed(tracee).await };
         }
         let meets_device = !is_path && kinds.devices > 0;
         let takes_bits = !is_path && self.has(libc::O_TRUNC) && kinds.all > 0 && !tracee.creds().has(CAP_FSETID);
-        if !meets_device && !takes_bits && (!may_make || makes_plain) {
+        let is_new = may_make && self.has(libc::O_EXCL);
+        let meets_others = may_make && !is_new && sticky::may_refuse(&kinds, &tracee.settings().protected);
+        if !meets_device && !takes_bits && !meets_others && (!may_make || makes_plain) {
             return Ok(Answer::Pass);
         }
         if self.how.resolve & RESOLVE_SCOPED != 0 {
             return if may_make && !makes_plain { self.make_exclusively(tracee).await } else { Ok(Answer::Pass) };
         }
-        let never_follows = self.has(libc::O_NOFOLLOW) || may_make && self.has(libc::O_EXCL);
+        let never_follows = self.has(libc::O_NOFOLLOW) || is_new;
         let follow = !never_follows;
-        match tracee.stat(self.file(follow)).await {
+        let found = tracee.stat(self.file(follow)).await;
+        if let (true, Ok(real)) = (meets_others, &found) {
+            let last = if follow { Last::Made } else { Last::Link };
+            sticky::check(tracee, self.file(follow), last, &view::seen(tracee, real)).await?;
+        }
+        match found {
             Ok(real) if meets_device && view::seen(tracee, &real).is_device() => {
                 self.open_existing(tracee, &real).await
             }
             // With O_EXCL or O_DIRECTORY the kernel refuses it.
-            Ok(real) if takes_bits => devices::take_bits(tracee, &self.call, &real).await,
+            Ok(real) if takes_bits => writing::take_bits(tracee, &self.call, &real, |result| result.is_ok()).await,
             Err(Errno::ENOENT) if may_make && !makes_plain => self.make(tracee, follow).await,
             // There already, or an error that the kernel gives itself.
             _ => Ok(Answer::Pass),

@@ -1,5 +1,6 @@
 //! What a handler can ask of an engine about other tracees, and what a thread may do to them.
 
+use super::permission::Subject;
 use super::{Answer, Outcome, Sender, Tracee, view};
 use crate::call::{Arg, Call, Sys};
 use crate::creds::{CAP_SYS_PTRACE, Creds, Ids};
@@ -78,23 +79,31 @@ pub(super) async fn other<T: Tracee>(tracee: &T, tid: i32) -> Option<Creds> {
     }
 }
 
-/// `__ptrace_may_access` with `PTRACE_MODE_ATTACH_REALCREDS`: whether a thread may change what another one does.
+/// With `PTRACE_MODE_ATTACH_REALCREDS`: whether a thread may change what another one does.
 ///
 /// # Errors
 /// `EPERM`.
 pub(super) async fn check_attach<T: Tracee>(tracee: &T, tid: i32) -> Result<(), Errno> {
     let creds = tracee.creds();
-    if creds.has(CAP_SYS_PTRACE) {
-        return Ok(());
-    }
-    let Some(target) = other(tracee, tid).await else { return Ok(()) };
+    let who = Subject { uid: creds.uid.real, gid: creds.gid.real, caps: creds.caps.permitted };
+    let allowed = creds.has(CAP_SYS_PTRACE) || is_like(tracee, &who, tid).await;
+    if allowed { Ok(()) } else { Err(Errno::EPERM) }
+}
+
+/// With `PTRACE_MODE_READ_FSCREDS`: whether `who` may learn what procfs tells of another thread.
+pub(super) async fn may_read<T: Tracee>(tracee: &T, who: &Subject, tid: i32) -> bool {
+    who.has(CAP_SYS_PTRACE) || is_like(tracee, who, tid).await
+}
+
+/// `kernel/ptrace.c: __ptrace_may_access`, without CAP_SYS_PTRACE.
+async fn is_like<T: Tracee>(tracee: &T, who: &Subject, tid: i32) -> bool {
+    let Some(target) = other(tracee, tid).await else { return true };
     let same = |id: u32, ids: &Ids| [ids.real, ids.effective, ids.saved].iter().all(|other| *other == id);
     let dumpable = tracee.others().and_then(|others| others.dumpable(tid));
-    let allowed = same(creds.uid.real, &target.uid)
-        && same(creds.gid.real, &target.gid)
+    same(who.uid, &target.uid)
+        && same(who.gid, &target.gid)
         && dumpable == Some(SUID_DUMP_USER)
-        && target.caps.permitted & !creds.caps.permitted == 0;
-    if allowed { Ok(()) } else { Err(Errno::EPERM) }
+        && target.caps.permitted & !who.caps == 0
 }
 
 /// process_vm_readv(2) and process_vm_writev(2).

@@ -45,7 +45,8 @@ impl Subject {
         Subject { uid: creds.uid.real, gid: creds.gid.real, caps }
     }
 
-    const fn has(&self, cap: u32) -> bool {
+    /// Whether it has a capability.
+    pub const fn has(&self, cap: u32) -> bool {
         self.caps & (1 << cap) != 0
     }
 

@@ -6,6 +6,7 @@
 //! about by fstat(2), as nearly all programs do before they read. A copy is a file without a name: it tells what was true
 //! when it was made, however often it is read, and its link in /proc/self/fd has another text.
 
+pub mod place;
 mod status;
 
 pub use status::{Story, rewrite};

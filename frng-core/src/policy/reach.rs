@@ -5,22 +5,23 @@
 //! everything belongs to the real user, whom the kernel refuses nothing. `fs/namei.c`.
 
 use super::permission::{self, EXECUTE, READ, Subject, WRITE};
-use super::walk::{Found, Walked, walk};
-use super::{Last, PATH_MAX, RESOLVE_SCOPED, Tracee, TraceeExt, creation, root, sockets, times, view};
+use super::procfs::place::Place;
+use super::walk::{Found, Walked, check_place, place_of, walk};
+use super::{Last, PATH_MAX, RESOLVE_SCOPED, Tracee, TraceeExt, creation, others, procfs, root, sockets, times, view};
 use crate::call::table::TMPFILE;
 use crate::call::{Arg, Call, FileRef, Sys};
-use crate::creds::{CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_KILL, CAP_SYS_PTRACE, Creds};
+use crate::creds::{CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_KILL, CAP_SYS_PTRACE, Creds};
 use crate::errno::Errno;
 use crate::stat::{S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP};
 
 /// Whether a thread with these credentials may be refused what root may do with any path, or to any process.
 pub fn is_restricted(creds: &Creds) -> bool {
     let all = |who: Subject| who.caps & FREE == FREE;
-    !all(Subject::acting(creds)) || !all(Subject::real(creds)) || creds.caps.effective & OVER_OTHERS != OVER_OTHERS
+    !all(Subject::acting(creds)) || !all(Subject::real(creds)) || creds.caps.effective & BESIDES != BESIDES
 }
 
-/// Whoever has these may signal and trace every process.
-const OVER_OTHERS: u64 = 1 << CAP_KILL | 1 << CAP_SYS_PTRACE;
+/// Whoever has these may signal and trace every process, and leaves set-ID bits where they are.
+const BESIDES: u64 = 1 << CAP_KILL | 1 << CAP_SYS_PTRACE | 1 << CAP_FSETID;
 
 /// Whoever has these may search and change every directory.
 const FREE: u64 = 1 << CAP_DAC_OVERRIDE | 1 << CAP_FOWNER;
@@ -41,7 +42,7 @@ pub async fn check<T: Tracee>(tracee: &T, call: &Call) -> Result<(), Errno> {
     let is_access = matches!(call.sys, Sys::Access | Sys::Faccessat | Sys::Faccessat2);
     let as_real = is_access && call.int(Arg::AtFlags) as i32 & libc::AT_EACCESS == 0;
     let who = if as_real { Subject::real(&creds) } else { Subject::acting(&creds) };
-    if who.caps & FREE == FREE {
+    if who.caps & FREE == FREE && creds.has(CAP_SYS_PTRACE) {
         return Ok(());
     }
     Checker { tracee, who, creds }.check(call).await
@@ -73,13 +74,17 @@ impl<T: Tracee> Checker<'_, T> {
             Sys::Creat => self.open(call.file(), (libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC) as u64).await,
             Sys::Openat2 => self.openat2(call).await,
             Sys::Chdir | Sys::Chroot => {
-                let target = self.target(call.file(), Last::Target).await?;
-                target.filter(Found::is_directory).map_or(Ok(()), |found| self.may(&found, EXECUTE))
+                let walked = self.walk(call.file(), Last::Target).await?;
+                match walked.and_then(|walked| Some((walked.target?, walked.place))) {
+                    Some((found, place)) if found.is_directory() => self.may_at(place, &found, EXECUTE).await,
+                    _ => Ok(()),
+                }
             }
             Sys::Fchdir => match self.tracee.stat(call.file()).await {
                 Ok(real) => {
-                    let found = Found::new(self.tracee, real);
-                    if found.is_directory() { self.may(&found, EXECUTE) } else { Ok(()) }
+                    let place = procfs::has(self.tracee, &real).then(|| place_of(self.tracee, call.file().dirfd));
+                    let found = Found::at(self.tracee, real, place.flatten());
+                    if found.is_directory() { self.may_at(place.flatten(), &found, EXECUTE).await } else { Ok(()) }
                 }
                 Err(_) => Ok(()),
             },
@@ -110,9 +115,28 @@ impl<T: Tracee> Checker<'_, T> {
                     None => Ok(()),
                 }
             }
+            Sys::Access | Sys::Faccessat | Sys::Faccessat2 => self.access(call).await,
+            Sys::Readlink | Sys::Readlinkat => {
+                let place = self.walk(call.file(), Last::Link).await?.and_then(|walked| walked.place);
+                match place.and_then(Place::tells_of) {
+                    Some(tid) if !others::may_read(self.tracee, &self.who, tid).await => Err(Errno::EACCES),
+                    _ => Ok(()),
+                }
+            }
             _ if times::changes_nothing(self.tracee, call) => Ok(()),
             _ => self.walk(call.file(), Last::with_flags(call.file().flags)).await.map(drop),
         }
+    }
+
+    /// What is asked about a file of procfs; of others the handler knows.
+    async fn access(&self, call: &Call) -> Result<(), Errno> {
+        let file = call.file();
+        let Some(Walked { target: Some(target), place: Some(place), .. }) =
+            self.walk(file, Last::with_flags(file.flags)).await?
+        else {
+            return Ok(());
+        };
+        check_place(self.tracee, &self.who, place, &target, call.int(Arg::Mode) & (READ | WRITE | EXECUTE)).await
     }
 
     async fn walk(&self, file: FileRef, last: Last) -> Result<Option<Walked>, Errno> {
@@ -126,6 +150,14 @@ impl<T: Tracee> Checker<'_, T> {
     fn may(&self, found: &Found, want: u32) -> Result<(), Errno> {
         let allowed = permission::allows_as_remembered(self.tracee, &self.who, &found.real, &found.seen, want);
         if allowed { Ok(()) } else { Err(Errno::EACCES) }
+    }
+
+    /// The same of what may be in procfs.
+    async fn may_at(&self, place: Option<Place>, found: &Found, want: u32) -> Result<(), Errno> {
+        match place {
+            Some(place) => check_place(self.tracee, &self.who, place, found, want).await,
+            None => self.may(found, want),
+        }
     }
 
     /// `may_create`: a new name in a directory.
@@ -144,14 +176,14 @@ impl<T: Tracee> Checker<'_, T> {
     async fn create(&self, file: FileRef, directory: bool) -> Result<(), Errno> {
         match self.walk(file, Last::Name).await? {
             _ if !directory && self.ends_with_slash(file) => Ok(()),
-            Some(Walked { directory: Some(directory), target: None }) => self.may_create(&directory),
+            Some(Walked { directory: Some(directory), target: None, .. }) => self.may_create(&directory),
             _ => Ok(()),
         }
     }
 
     /// `may_delete`: a name that is to go.
     fn may_delete(&self, walked: &Walked) -> Result<(), Errno> {
-        let Walked { directory: Some(directory), target: Some(target) } = walked else { return Ok(()) };
+        let Walked { directory: Some(directory), target: Some(target), .. } = walked else { return Ok(()) };
         self.may(directory, WRITE | EXECUTE)?;
         let uid = self.creds.uid.fs;
         let is_sticky = directory.seen.mode & S_ISVTX != 0;
@@ -287,7 +319,7 @@ impl<T: Tracee> Checker<'_, T> {
             return Ok(());
         }
         let destination = self.walk(call.destination(), Last::Name).await?;
-        let Some(Walked { directory: Some(directory), target: None }) = destination else { return Ok(()) };
+        let Some(Walked { directory: Some(directory), target: None, .. }) = destination else { return Ok(()) };
         if self.ends_with_slash(call.destination()) {
             // ENOENT.
             return Ok(());
@@ -333,7 +365,7 @@ impl<T: Tracee> Checker<'_, T> {
             (false, true) => Last::Made,
             (false, false) => Last::Target,
         };
-        let Some(Walked { directory, target }) = self.walk(file, last).await? else { return Ok(()) };
+        let Some(Walked { directory, target, place }) = self.walk(file, last).await? else { return Ok(()) };
         if has(libc::O_PATH) {
             return Ok(());
         }
@@ -347,6 +379,10 @@ impl<T: Tracee> Checker<'_, T> {
         if has(libc::O_DIRECTORY) && !target.is_directory() {
             // ENOTDIR.
             return Ok(());
+        }
+        if let (true, Some(directory)) = (creates, &directory) {
+            let protected = &self.tracee.settings().protected;
+            super::sticky::allowed(protected, &directory.seen, &target.seen, self.creds.uid.fs)?;
         }
         if flags & TMPFILE != 0 {
             return self.may(&target, WRITE | EXECUTE);
@@ -363,7 +399,12 @@ impl<T: Tracee> Checker<'_, T> {
             // EISDIR.
             return Ok(());
         }
-        self.may(&target, want)?;
+        self.may_at(place, &target, want).await?;
+        if let Some(tid) = place.and_then(Place::is_memory_of) {
+            if !others::may_read(self.tracee, &self.who, tid).await {
+                return Err(Errno::EACCES);
+            }
+        }
         if has(libc::O_NOATIME) && !view::is_owner_or_capable(self.tracee, &target.seen) {
             return Err(Errno::EPERM);
         }

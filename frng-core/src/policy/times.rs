@@ -19,12 +19,17 @@ enum Times {
 /// utime, utimes, futimesat, utimensat and utimensat_time64.
 pub async fn utimes<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let mut file = call.file();
-    if file.path.is_null() && file.dirfd != libc::AT_FDCWD {
-        // utimensat and futimesat take no path for the descriptor itself.
-        file = FileRef::descriptor(file.dirfd);
-    }
     if file.flags & !(libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH) != 0 {
         return Ok(Answer::Pass);
+    }
+    if file.path.is_null() && file.dirfd != libc::AT_FDCWD {
+        // utimensat and futimesat take no path for the descriptor itself.
+        let flags = tracee.descriptor_flags(file.dirfd).await;
+        if file.flags != 0 || flags.is_ok_and(|flags| flags & libc::O_PATH as u32 != 0) {
+            // EINVAL, EBADF; or 0, if no time is to be set.
+            return Ok(Answer::Pass);
+        }
+        file = FileRef::descriptor(file.dirfd);
     }
     let Ok(real) = tracee.stat(file).await else {
         return Ok(Answer::Pass);

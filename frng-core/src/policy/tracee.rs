@@ -55,6 +55,15 @@ impl NullPaths {
     }
 }
 
+/// protected_regular and protected_fifos (proc_sys_fs(5)): 0, 1 or 2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Protected {
+    /// Of regular files.
+    pub regular: u32,
+    /// Of FIFOs.
+    pub fifos: u32,
+}
+
 /// What is the same for all tracees of an invocation.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -70,6 +79,8 @@ pub struct Settings {
     pub null_paths: NullPaths,
     /// Links to files of others are refused (protected_hardlinks, proc_sys_fs(5)).
     pub protected_hardlinks: bool,
+    /// What of others' files in sticky directories may be opened with `O_CREAT`.
+    pub protected: Protected,
     /// The device of procfs, as [`crate::stat::make_dev`] has it; 0 if it is not known.
     pub proc_device: u64,
 }
@@ -141,6 +152,12 @@ pub trait Tracee {
     /// Owner and group of an inode of procfs that belongs to a tracee; its mode, type included, is `mode`. `fd` may be
     /// `AT_FDCWD`. `None` if it belongs to none.
     fn owner_in_procfs(&self, _fd: i32, _mode: u32) -> Option<(u32, u32)> {
+        None
+    }
+
+    /// The path of an open file of procfs, as the kernel tells it, in `path`. `fd` may be `AT_FDCWD`. Returns its length;
+    /// `None` if it is none, or means something else here.
+    fn name_in_procfs(&self, _fd: i32, _path: &mut [u8]) -> Option<usize> {
         None
     }
 

@@ -5,7 +5,8 @@
 //! What a walk cannot find out it leaves to the kernel, which then says `ENOENT`, `ENOTDIR`, `ELOOP` or whatever it is.
 
 use super::permission::{self, EXECUTE, Subject};
-use super::{Last, PATH_MAX, Tracee, TraceeExt, view};
+use super::procfs::place::{self, Place};
+use super::{Last, PATH_MAX, Tracee, TraceeExt, others, procfs, view};
 use crate::call::FileRef;
 use crate::errno::Errno;
 use crate::lie::Lie;
@@ -29,6 +30,14 @@ impl Found {
         Found { real, seen: view::seen(tracee, &real) }
     }
 
+    /// The same of what may be at a place in procfs, which tells whose it is.
+    pub fn at<T: Tracee>(tracee: &T, real: Statx, place: Option<Place>) -> Found {
+        match place {
+            Some(_) => Found { real, seen: place::shown(tracee, place, &real) },
+            None => Found::new(tracee, real),
+        }
+    }
+
     /// Whether it is shown as a directory.
     pub fn is_directory(&self) -> bool {
         self.seen.mode & S_IFMT == S_IFDIR
@@ -48,6 +57,8 @@ pub struct Walked {
     pub directory: Option<Found>,
     /// What the last component names, if it is there.
     pub target: Option<Found>,
+    /// Where in procfs that is, if it is there.
+    pub place: Option<Place>,
 }
 
 /// A path that grows and shrinks within `PATH_MAX`.
@@ -109,6 +120,8 @@ struct Walk<'a, T> {
     rest: Text,
     /// Where it stands.
     at: Found,
+    /// Where that is in procfs; `None` if it is not, or not known.
+    place: Option<Place>,
 }
 
 /// Follows the path of `file`, whose flags do not matter, for `who`. `None` if that cannot be told, or leads nowhere, which
@@ -125,7 +138,11 @@ pub async fn walk<T: Tracee>(tracee: &T, who: &Subject, file: FileRef, last: Las
     }
     let is_absolute = rest.get().starts_with(b"/");
     let Some(start) = start(tracee, file.dirfd, is_absolute).await else { return Ok(None) };
-    let mut walk = Walk { tracee, who, dirfd: file.dirfd, done: Text::new(), rest, at: start };
+    let mut walk = Walk { tracee, who, dirfd: file.dirfd, done: Text::new(), rest, at: start, place: None };
+    if !is_absolute && procfs::has(tracee, &start.real) {
+        walk.place = place_of(tracee, file.dirfd);
+        walk.at = Found::at(tracee, start.real, walk.place);
+    }
     if walk.rest.get().starts_with(b"/") && walk.done.push(b"/").is_none() {
         return Ok(None);
     }
@@ -144,6 +161,13 @@ async fn start<T: Tracee>(tracee: &T, dirfd: i32, is_absolute: bool) -> Option<F
     real.ok().map(|real| Found::new(tracee, real))
 }
 
+/// Where in procfs an open directory is.
+pub fn place_of<T: Tracee>(tracee: &T, dirfd: i32) -> Option<Place> {
+    let mut name = [0; procfs::NAME_MAX];
+    let len = tracee.name_in_procfs(dirfd, &mut name)?;
+    Place::of(name.get(..len)?, tracee.others()?.pid()?)
+}
+
 impl<T: Tracee> Walk<'_, T> {
     async fn run(&mut self, last: Last) -> Result<Option<Walked>, Errno> {
         let mut links = 0;
@@ -152,7 +176,7 @@ impl<T: Tracee> Walk<'_, T> {
             self.rest.drop_first(slashes);
             let len = self.rest.get().iter().take_while(|byte| **byte != b'/').count();
             if len == 0 {
-                return Ok(Some(Walked { directory: None, target: Some(self.at) }));
+                return Ok(Some(Walked { directory: None, target: Some(self.at), place: self.place }));
             }
             if !self.at.is_directory() {
                 return Ok(None);
@@ -166,13 +190,15 @@ impl<T: Tracee> Walk<'_, T> {
             if self.done.join(name).is_none() {
                 return Ok(None);
             }
+            let came_from = self.place;
+            let place = came_from.and_then(|place| place.next(name, self.tracee.others()?.pid()?));
             self.rest.drop_first(len);
             let directory = Some(self.at).filter(|_| is_name);
             let real = match self.stat(libc::AT_SYMLINK_NOFOLLOW).await {
                 Ok(real) => real,
                 // EISDIR.
                 Err(Errno::ENOENT) if is_last && has_slash && last == Last::Made => return Ok(None),
-                Err(Errno::ENOENT) if is_last => return Ok(Some(Walked { directory, target: None })),
+                Err(Errno::ENOENT) if is_last => return Ok(Some(Walked { directory, target: None, place: None })),
                 Err(_) => return Ok(None),
             };
             let is_kept = match last {
@@ -181,13 +207,13 @@ impl<T: Tracee> Walk<'_, T> {
                 Last::Name => is_last,
             };
             if real.file_type() != S_IFLNK || is_kept {
-                self.at = Found::new(self.tracee, real);
+                self.arrive(real, place);
                 if is_last && has_slash && last != Last::Name && !self.at.is_directory() {
                     // ENOTDIR.
                     return Ok(None);
                 }
                 if is_last {
-                    return Ok(Some(Walked { directory, target: Some(self.at) }));
+                    return Ok(Some(Walked { directory, target: Some(self.at), place: self.place }));
                 }
                 continue;
             }
@@ -195,12 +221,17 @@ impl<T: Tracee> Walk<'_, T> {
             if links > LINKS_MAX {
                 return Ok(None);
             }
-            if self.is_in_procfs(&real).await {
+            if procfs::has(self.tracee, &real) {
+                if let Some(tid) = place.and_then(Place::tells_of) {
+                    if !others::may_read(self.tracee, self.who, tid).await {
+                        return Err(Errno::EACCES);
+                    }
+                }
                 // What it leads to need not have a path.
                 let Ok(real) = self.stat(0).await else { return Ok(None) };
-                self.at = Found::new(self.tracee, real);
+                self.arrive(real, if came_from == Some(Place::Root) { place } else { None });
                 if is_last {
-                    return Ok(Some(Walked { directory: None, target: Some(self.at) }));
+                    return Ok(Some(Walked { directory: None, target: Some(self.at), place: self.place }));
                 }
                 continue;
             }
@@ -213,18 +244,28 @@ impl<T: Tracee> Walk<'_, T> {
     /// # Errors
     /// `EACCES` if the directory may not be searched.
     async fn search(&self) -> Result<(), Errno> {
+        if let Some(place) = self.place {
+            return check_place(self.tracee, self.who, place, &self.at, EXECUTE).await;
+        }
+        // Directories of procfs that are about no process belong to root.
         let allowed = permission::allows_as_remembered(self.tracee, self.who, &self.at.real, &self.at.seen, EXECUTE);
-        if allowed || self.is_in_procfs(&self.at.real).await { Ok(()) } else { Err(Errno::EACCES) }
+        if allowed || procfs::has(self.tracee, &self.at.real) { Ok(()) } else { Err(Errno::EACCES) }
+    }
+
+    /// Stands somewhere else: at this place, if it is one of procfs.
+    fn arrive(&mut self, real: Statx, place: Option<Place>) {
+        let is_inside = procfs::has(self.tracee, &real);
+        let was_inside = procfs::has(self.tracee, &self.at.real);
+        self.place = match (is_inside, was_inside) {
+            (false, _) => None,
+            (true, false) => Place::entered(&real),
+            (true, true) => place,
+        };
+        self.at = Found::at(self.tracee, real, self.place);
     }
 
     async fn stat(&self, flags: i32) -> Result<Statx, Errno> {
         self.tracee.stat_name(self.dirfd, self.done.get(), flags).await
-    }
-
-    /// Whether it is in procfs, whose links are none, and whose directories belong to whoever the kernel thinks.
-    async fn is_in_procfs(&self, real: &Statx) -> bool {
-        let proc = self.tracee.stat_name(libc::AT_FDCWD, b"/proc", 0).await;
-        proc.is_ok_and(|proc| proc.id().dev == real.id().dev)
     }
 
     /// Puts the text of the symbolic link at the end of what lies behind before what is to be followed; `behind` was
@@ -245,6 +286,29 @@ impl<T: Tracee> Walk<'_, T> {
         }
         Some(())
     }
+}
+
+/// Whether `who` may do all of `want` at a place in procfs. `fs/proc/base.c`, `fs/proc/fd.c`.
+///
+/// # Errors
+/// `EACCES`.
+pub async fn check_place<T: Tracee>(
+    tracee: &T,
+    who: &Subject,
+    place: Place,
+    found: &Found,
+    want: u32,
+) -> Result<(), Errno> {
+    let own = tracee.others().and_then(|others| others.pid());
+    if own.is_some_and(|own| place.is_own_files(own)) {
+        return Ok(());
+    }
+    let allowed = permission::allows_as_remembered(tracee, who, &found.real, &found.seen, want);
+    let may_be_told = match place.tells_of() {
+        Some(tid) if allowed => others::may_read(tracee, who, tid).await,
+        _ => true,
+    };
+    if allowed && may_be_told { Ok(()) } else { Err(Errno::EACCES) }
 }
 
 #[cfg(test)]

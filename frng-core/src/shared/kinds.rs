@@ -21,7 +21,9 @@ const NODE: u8 = 1 << 2;
 const DEVICE: u8 = 1 << 3;
 const ORPHAN: u8 = 1 << 4;
 const ORPHAN_WITHOUT_BIRTH: u8 = 1 << 5;
-const COUNTERS: usize = 6;
+const SET_ID: u8 = 1 << 6;
+const SHARED_DIRECTORY: u8 = 1 << 7;
+const COUNTERS: usize = 8;
 
 impl Marks {
     /// Those of a record with this word, which says `lie`.
@@ -36,7 +38,9 @@ impl Marks {
                 | mark(lie.is_node(), NODE)
                 | mark(lie.is_device(), DEVICE)
                 | mark(word.is_orphan(), ORPHAN)
-                | mark(word.is_orphan() && !word.is_birth_known(), ORPHAN_WITHOUT_BIRTH),
+                | mark(word.is_orphan() && !word.is_birth_known(), ORPHAN_WITHOUT_BIRTH)
+                | mark(lie.is_set_id_file(), SET_ID)
+                | mark(lie.is_shared_directory(), SHARED_DIRECTORY),
         )
     }
 
@@ -50,6 +54,8 @@ impl Marks {
         kinds.devices += count(DEVICE);
         kinds.orphans += count(ORPHAN);
         kinds.orphans_without_birth += count(ORPHAN_WITHOUT_BIRTH);
+        kinds.set_ids += count(SET_ID);
+        kinds.shared_directories += count(SHARED_DIRECTORY);
     }
 
     /// Those that are not among the others.
@@ -109,8 +115,8 @@ impl Counters {
         for (index, count) in counts.iter_mut().enumerate() {
             *count = self.counter(index).map_or(0, |counter| counter.load(Ordering::SeqCst) as usize);
         }
-        let [all, inherited_from, nodes, devices, orphans, orphans_without_birth] = counts;
-        Kinds { all, inherited_from, nodes, devices, orphans, orphans_without_birth }
+        let [all, inherited_from, nodes, devices, orphans, orphans_without_birth, set_ids, shared_directories] = counts;
+        Kinds { all, inherited_from, nodes, devices, orphans, orphans_without_birth, set_ids, shared_directories }
     }
 
     /// From the first change on the table is not what it was made from. To be called after a change: who takes the changes before

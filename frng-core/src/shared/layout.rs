@@ -29,7 +29,7 @@ const INDEX_END: u32 = 1 << 24;
 
 /// "frnglies", and which layout it is.
 const MAGIC: u64 = u64::from_be_bytes(*b"frnglies");
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 const MAGIC_AT: usize = 0;
 const VERSION_AT: usize = 8;
@@ -45,7 +45,7 @@ pub(super) mod header {
     pub const NEXT_UNIT: usize = 72;
     /// Not 0 after a change.
     pub const CHANGED: usize = 76;
-    /// Six words: `kinds`.
+    /// Eight words: `kinds`.
     pub const KINDS: usize = 128;
     /// Up to here the header never changes.
     #[cfg(feature = "std")]

@@ -435,7 +435,15 @@ mod tests {
         table.orphan(&node);
         assert_eq!(
             table.kinds(),
-            Kinds { all: 3, inherited_from: 1, nodes: 1, devices: 1, orphans: 2, orphans_without_birth: 1 }
+            Kinds {
+                all: 3,
+                inherited_from: 1,
+                nodes: 1,
+                devices: 1,
+                orphans: 2,
+                orphans_without_birth: 1,
+                ..Kinds::default()
+            }
         );
         table.put(&dir, DIRECTORY).unwrap();
         assert_eq!(table.kinds().inherited_from, 1);
@@ -445,6 +453,10 @@ mod tests {
         assert_eq!((table.kinds().nodes, table.kinds().devices), (1, 0));
         table.put(&inode(3, Some(9)), file(1)).unwrap();
         assert_eq!(table.kinds().orphans_without_birth, 0);
+        table.put(&plain, Lie { mode: file(1).mode | 0o4000, ..file(1) }).unwrap();
+        assert_eq!(table.kinds().set_ids, 1);
+        table.put(&dir, Lie { mode: crate::stat::S_IFDIR | 0o1777, ..DIRECTORY }).unwrap();
+        assert_eq!(table.kinds().shared_directories, 1);
         table.forget(&dir);
         table.forget(&dir);
         table.forget(&node);

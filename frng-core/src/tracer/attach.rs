@@ -39,6 +39,7 @@ impl Tracer {
                 space: Rc::default(),
                 maker: 0,
                 watches_waits: false,
+                watches_writes: false,
                 is_off: false,
             };
             let ids = (attach.pid, attach.pid, 0);

@@ -12,7 +12,7 @@ use super::tracked::Phase;
 use crate::arch::{DONE_NUMBER, HOW_DEEP, IS_LET_GO, LEAVE_ALONE, LET_GO, WHO_FOOLS};
 use crate::call::{Call, Scope, Stop, Sys, TraceeAddr};
 use crate::errno::Errno;
-use crate::filter;
+use crate::filter::{self, Late};
 use crate::inside::calls;
 use crate::inside::layout::LEAVING;
 use crate::policy::{self, Answer, Outcome, PATH_MAX, TraceeExt, reach};
@@ -178,7 +178,8 @@ impl Tracer {
         };
         let waits = tracked.thread.watches_waits.get() || !tracked.thread.engine.filters();
         let is_wait = waits && sys.row().stop == Stop::Tracing;
-        if !ready || !call.stops(scope) && !is_wait {
+        let is_write = sys.row().stop == Stop::Writing && tracked.thread.loses_set_id_bits();
+        if !ready || !call.stops(scope) && !is_wait && !is_write {
             return self.resume(tid, 0);
         }
         tracked.thread.abi.set(abi);
@@ -196,7 +197,7 @@ impl Tracer {
                 }
                 if adds_filter {
                     // This has taken the place of the program's call, which may need it, as one that makes a process does.
-                    thread.stop_at_every_open().await?;
+                    thread.add_filter(Late::Opens, 0).await?;
                     return Err(ERESTARTNOINTR);
                 }
                 // If not, it was executed by one that was not restricted.
@@ -268,8 +269,10 @@ impl Tracer {
                     self.meet_site(tid, &origin)?;
                 }
                 self.watch_devices();
-                if self.every_open && self.tracked(tid)?.lacks_filter() {
-                    // It was interrupted while the handler had a call under way, when a filter could not be added.
+                self.watch_set_ids();
+                let (every_open, tracked) = (self.every_open, self.tracked(tid)?);
+                if every_open && tracked.lacks_filter() || tracked.lacks_write_filter() {
+                    // It may have been interrupted while the handler had a call under way, when a filter could not be added.
                     ptrace::interrupt(tid);
                 }
                 let leaders = self.tracked.values().map(|tracked| tracked.thread.tgid);

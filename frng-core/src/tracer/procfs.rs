@@ -10,13 +10,7 @@ use std::{fs, io};
 use super::lookup;
 use super::thread::Thread;
 use crate::creds::Creds;
-use crate::policy::procfs::{self, Story};
-use crate::stat::{S_IFDIR, S_IFMT};
-
-/// `SUID_DUMP_USER` (`include/linux/sched/coredump.h`).
-const DUMPABLE: u32 = 1;
-/// Mode of a directory whose owner tells the effective ids of its process (`fs/proc/base.c: task_dump_owner`).
-const TELLS_IDS: u32 = S_IFDIR | 0o555;
+use crate::policy::procfs::{self, Story, place};
 
 /// A file in the directory of a process or of one of its threads.
 struct Place<'p> {
@@ -46,7 +40,7 @@ fn cut(path: &str) -> (&str, &str) {
 impl Thread {
     /// See [`crate::policy::Tracee::told_by_procfs`].
     pub(super) fn told_copy(&self, fd: i32) -> Option<Vec<u8>> {
-        let name = self.name_in_procfs(fd)?;
+        let name = self.named_in_procfs(fd)?;
         let place = Place::new(&name)?;
         if !procfs::is_told(place.rest.as_bytes()) || !self.is_fresh(fd) {
             return None;
@@ -89,15 +83,13 @@ impl Thread {
 
     /// See [`crate::policy::Tracee::owner_in_procfs`].
     pub(super) fn owner_of_place(&self, fd: i32, mode: u32) -> Option<(u32, u32)> {
-        let name = self.name_in_procfs(fd)?;
+        let name = self.named_in_procfs(fd)?;
         let other = self.numbered(Place::new(&name)?.tid)?;
-        let is_shown = mode & (S_IFMT | 0o7777) == TELLS_IDS || other.process.get().dumpable == DUMPABLE;
-        let creds = other.creds.get();
-        Some(if is_shown { (creds.uid.effective, creds.gid.effective) } else { (0, 0) })
+        Some(place::owner(&other.creds.get(), Some(other.process.get().dumpable), mode))
     }
 
     /// The name of an open file of procfs, if it means the same here.
-    fn name_in_procfs(&self, fd: i32) -> Option<String> {
+    pub(super) fn named_in_procfs(&self, fd: i32) -> Option<String> {
         let link = match fd {
             libc::AT_FDCWD => format!("/proc/{}/cwd", self.tid),
             _ => format!("/proc/{}/fd/{fd}", self.tid),

@@ -60,6 +60,8 @@ pub struct Tracer {
     pub(super) ending: Ending,
     /// Filters made from now on stop at every open.
     pub(super) every_open: bool,
+    /// There have been files with set-ID bits since tracees were told to stop at writes.
+    pub(super) has_set_ids: bool,
     pub(super) callers: Callers,
     pub(super) at_end_of_command: Option<Box<dyn Fn()>>,
     pub(super) stats: Option<Rc<Stats>>,
@@ -101,7 +103,7 @@ impl Tracer {
                 table,
                 trampoline,
                 programs: Programs::default(),
-                counting: stats.is_some(),
+                stats: stats.clone(),
                 lies_len: lies.len,
                 threads: Default::default(),
                 mapping: Default::default(),
@@ -122,6 +124,7 @@ impl Tracer {
             sweeper: Sweeper::default(),
             ending: Ending::default(),
             every_open,
+            has_set_ids: false,
             callers,
             at_end_of_command: None,
             stats,

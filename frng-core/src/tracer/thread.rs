@@ -29,11 +29,13 @@ use crate::binfmt::audit_arch;
 use crate::call::{Call, FileRef, Sys, TraceeAddr};
 use crate::creds::Creds;
 use crate::errno::Errno;
+use crate::filter::Late;
 use crate::inode::InodeKey;
 use crate::log::Log;
 use crate::policy::{Last, MountSource, MountTold, Note, Others, Outcome, Process, Schedule, Settings, Tracee};
 use crate::stat::{STATX_WANTED, Statx};
 use crate::state::Table;
+use crate::stats::Stats;
 
 /// A syscall a handler waits for.
 #[derive(Clone, Copy)]
@@ -58,8 +60,8 @@ pub struct World {
     pub trampoline: Trampoline,
     /// The sites that programs are known to use.
     pub programs: Programs,
-    /// Whether agents are to count.
-    pub counting: bool,
+    /// Where to count, if anybody wants to know.
+    pub stats: Option<Rc<Stats>>,
     /// Bytes of the mapping of the table of lies, for agents.
     pub lies_len: u64,
     /// Who traces whom.
@@ -120,6 +122,8 @@ pub struct Thread {
     pub(super) wants_waits: Cell<bool>,
     /// Its filter stops at waits.
     pub(super) watches_waits: Cell<bool>,
+    /// Its filter stops at writes.
+    pub(super) watches_writes: Cell<bool>,
     /// It is not fooled; see [`super::off`].
     pub(super) is_off: Cell<bool>,
     /// What has to stay open until the handler ends.
@@ -166,6 +170,8 @@ pub struct Start {
     pub maker: i32,
     /// Its filter stops at waits.
     pub watches_waits: bool,
+    /// Its filter stops at writes.
+    pub watches_writes: bool,
     /// It is not fooled.
     pub is_off: bool,
 }
@@ -193,6 +199,7 @@ impl Thread {
             rooted: RefCell::new(start.rooted),
             wants_waits: Cell::new(false),
             watches_waits: Cell::new(start.watches_waits),
+            watches_writes: Cell::new(start.watches_writes),
             is_off: Cell::new(start.is_off),
             held: RefCell::default(),
             program_mask: Cell::new(None),
@@ -230,6 +237,7 @@ impl Thread {
             space: Rc::clone(&self.space.borrow()),
             maker: self.tid,
             watches_waits: self.watches_waits.get(),
+            watches_writes: self.watches_writes.get(),
             is_off: self.is_off.get(),
         }
     }
@@ -277,12 +285,20 @@ impl Thread {
         Ok(slot)
     }
 
-    /// Makes this thread, and what it makes from now on, stop at every open.
-    pub async fn stop_at_every_open(&self) -> Result<(), Errno> {
+    /// Makes this thread, and what it makes from now on, stop at what a filter says. `flags` are seccomp(2)'s, whose result is
+    /// returned.
+    ///
+    /// # Errors
+    /// seccomp(2)'s.
+    pub(super) async fn add_filter(&self, late: Late, flags: u64) -> Result<u64, Errno> {
         /// `SECCOMP_SET_MODE_FILTER` (seccomp(2)).
         const SET_MODE_FILTER: u64 = 1;
-        let filter = self.world.trampoline.filter_address(self.abi());
-        self.syscall(Sys::Seccomp, [SET_MODE_FILTER, 0, filter, 0, 0, 0]).await.map(|_| ())
+        let filter = self.world.trampoline.filter_address(self.abi(), late);
+        let result = self.syscall(Sys::Seccomp, [SET_MODE_FILTER, flags, filter, 0, 0, 0]).await;
+        if let (Some(stats), Ok(0)) = (&self.world.stats, result) {
+            stats.added(late);
+        }
+        result
     }
 
     /// From now on answers a call by a convention that is not the program's own: maps its trampoline, if this process has
@@ -428,6 +444,10 @@ impl Tracee for Thread {
 
     fn owner_in_procfs(&self, fd: i32, mode: u32) -> Option<(u32, u32)> {
         self.owner_of_place(fd, mode)
+    }
+
+    fn name_in_procfs(&self, fd: i32, path: &mut [u8]) -> Option<usize> {
+        fill(path, self.named_in_procfs(fd)?.as_bytes()).ok()
     }
 
     fn set_creds(&self, creds: Creds) {

@@ -35,7 +35,7 @@ pub fn tell(thread: &Thread) {
     content.usable = usable.into();
     content.group_count = groups.len() as u32;
     let Some(abi) = thread.world.agents_abi(thread) else { return };
-    content.counters = if thread.world.counting { thread.world.trampoline.counters_address(abi) } else { 0 };
+    content.counters = if thread.world.stats.is_some() { thread.world.trampoline.counters_address(abi) } else { 0 };
     content.rooted = thread.is_rooted().into();
     content.alone = alone.into();
     content.daemon = std::process::id();

@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 
 use super::agent::Agent;
 use crate::arch::{Abi, TrampolineLayout};
-use crate::call::Scope;
+use crate::filter::Late;
 use crate::inside::counters::Counters;
 use crate::inside::layout;
 use crate::inside::local::{LIES_OFFSET, LiesFile};
@@ -30,6 +30,8 @@ const INSTRUCTIONS: usize = 16;
 const PATH_FILTER_OFFSET: usize = (FILTER_OFFSET + layout::TEMPLATE as usize) / 2;
 /// Where the `struct sock_fprog` of the filter that stops at waits is, from the begin of the code.
 const WAIT_FILTER_OFFSET: usize = layout::TEMPLATE as usize - 4096;
+/// Where the `struct sock_fprog` of the filter that stops at writes is, from the begin of the code.
+const WRITE_FILTER_OFFSET: usize = layout::TEMPLATE as usize - 2048;
 /// Bytes of a slot: a page for the engine itself, then what takes the place of arguments, then the handler's scratch
 /// memory.
 const SLOT_LEN: usize = 4096 + ASIDE_LEN + SCRATCH_LEN;
@@ -75,11 +77,7 @@ impl Trampoline {
         let data_offset = CODE_LEN * abis.len() + agent_len;
         let (file, data) = place.file(|file| {
             file.set_len((data_offset + DATA_LEN) as u64)?;
-            let programs = [
-                (FILTER_OFFSET, crate::filter::build_for(abis, Scope::Opens)),
-                (PATH_FILTER_OFFSET, crate::filter::build_for(abis, Scope::Paths)),
-                (WAIT_FILTER_OFFSET, crate::filter::build_for_tracers(abis)),
-            ];
+            let programs = Late::ALL.map(|late| (offset(late), late.build(abis)));
             for (index, abi) in abis.iter().enumerate() {
                 let begin = if index == 0 { 0 } else { index * CODE_LEN + agent_len };
                 file.write_all_at(abi.trampoline_code(), begin as u64)?;
@@ -209,19 +207,9 @@ impl Trampoline {
         self.slot_address(abi, slot) + (SLOT_LEN - SCRATCH_LEN) as u64
     }
 
-    /// The `struct sock_fprog` of the filter that stops at every open.
-    pub fn filter_address(&self, abi: &dyn Abi) -> u64 {
-        abi.trampoline_address() + FILTER_OFFSET as u64
-    }
-
-    /// The `struct sock_fprog` of the filter that stops at every path.
-    pub fn path_filter_address(&self, abi: &dyn Abi) -> u64 {
-        abi.trampoline_address() + PATH_FILTER_OFFSET as u64
-    }
-
-    /// The `struct sock_fprog` of the filter that stops at waits.
-    pub fn wait_filter_address(&self, abi: &dyn Abi) -> u64 {
-        abi.trampoline_address() + WAIT_FILTER_OFFSET as u64
+    /// The `struct sock_fprog` of a filter.
+    pub fn filter_address(&self, abi: &dyn Abi, late: Late) -> u64 {
+        abi.trampoline_address() + offset(late) as u64
     }
 
     /// Memory for what takes the place of arguments, as an address in the tracee.
@@ -232,6 +220,16 @@ impl Trampoline {
     /// A byte of value 0 in the tracee: behind code and filter.
     pub fn empty_string_address(&self, abi: &dyn Abi) -> u64 {
         self.address(abi) + CODE_LEN as u64 - 1
+    }
+}
+
+/// Where the `struct sock_fprog` of a filter is, from the begin of the code.
+const fn offset(late: Late) -> usize {
+    match late {
+        Late::Opens => FILTER_OFFSET,
+        Late::Paths => PATH_FILTER_OFFSET,
+        Late::Waits => WAIT_FILTER_OFFSET,
+        Late::Writes => WRITE_FILTER_OFFSET,
     }
 }
 
@@ -248,7 +246,7 @@ fn filter(abi: &dyn Abi, offset: usize, program: &[libc::sock_filter]) -> Vec<u8
         bytes.extend([instruction.jt, instruction.jf]);
         bytes.extend(instruction.k.to_ne_bytes());
     }
-    let ends = [PATH_FILTER_OFFSET, WAIT_FILTER_OFFSET, layout::TEMPLATE as usize];
+    let ends = [PATH_FILTER_OFFSET, WAIT_FILTER_OFFSET, WRITE_FILTER_OFFSET, layout::TEMPLATE as usize];
     debug_assert!(ends.iter().find(|end| offset < **end).is_some_and(|end| bytes.len() <= end - offset));
     bytes
 }

@@ -65,6 +65,8 @@ impl Model {
             devices: count(&|entry| entry.lie.is_device()),
             orphans: count(&|entry| entry.orphan),
             orphans_without_birth: count(&|entry| entry.orphan && entry.birth.is_none()),
+            set_ids: count(&|entry| entry.lie.is_set_id_file()),
+            shared_directories: count(&|entry| entry.lie.is_shared_directory()),
         }
     }
 }

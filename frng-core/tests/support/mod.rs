@@ -62,6 +62,7 @@ impl Fooled {
                 last_cap: 40,
                 null_paths: NullPaths::Taken,
                 protected_hardlinks: true,
+                protected: Default::default(),
                 proc_device: 0,
             },
             creds: Cell::new(Creds::root(40)),

@@ -17,6 +17,12 @@ cases![
     chmod_to_sgid_of_foreign_group_drops_the_bit,
     chown_of_own_suid_file_clears_the_bits,
     write_clears_suid,
+    every_way_to_write_clears_suid,
+    writing_nothing_leaves_suid,
+    write_clears_suid_that_came_later,
+    write_through_what_root_has_opened_clears_suid,
+    write_without_fsetid_clears_suid,
+    write_of_a_program_clears_suid,
     ftruncate_clears_suid,
     truncating_opens_clear_suid,
     opens_that_do_not_truncate_keep_suid,
@@ -117,6 +123,131 @@ fn write_clears_suid() {
     as_user(1000, || {
         let fd = crate::stage::open_rw(c"f");
         let _ = call!(write(fd, c"abc", 3));
+    });
+    show(c"f");
+}
+
+/// One of nine ways to change what is in a file that is open, `source` being another one of ten bytes.
+fn one_way_to_write(way: usize, fd: i32, source: i32) -> (&'static str, crate::sys::Result) {
+    let iovec = [c"ab".as_ptr() as usize, 2];
+    let mut pipe = [-1i32; 2];
+    must!(pipe2(&mut pipe, 0));
+    must!(write(pipe[1], c"abc", 3));
+    must!(lseek(source, 0, libc::SEEK_SET));
+    match way {
+        0 => ("write", quiet!(write(fd, c"abc", 3))),
+        1 => ("pwrite64", quiet!(pwrite64(fd, c"abc", 3, 0, 0))),
+        2 => ("writev", quiet!(writev(fd, &iovec, 1))),
+        3 => ("pwritev", quiet!(pwritev(fd, &iovec, 1, 0, 0))),
+        4 => ("pwritev2", quiet!(pwritev2(fd, &iovec, 1, 0, 0, 0))),
+        5 => ("sendfile", quiet!(sendfile(fd, source, NULL, 3))),
+        6 => ("splice", quiet!(splice(pipe[0], NULL, fd, NULL, 3, 0))),
+        7 => ("copy_file_range", quiet!(copy_file_range(source, NULL, fd, NULL, 3, 0))),
+        // On 32-bit ABIs offset and length are two words each.
+        _ if cfg!(target_pointer_width = "64") => ("fallocate", quiet!(fallocate(fd, 0, 0, 100))),
+        _ => ("fallocate", quiet!(fallocate(fd, 0, 0, 0, 100, 0))),
+    }
+}
+
+fn every_way_to_write_clears_suid() {
+    file(c"f");
+    let source = crate::stage::open_rw(c"source");
+    must!(write(source, c"0123456789", 10));
+    for way in 0..9 {
+        must!(fchownat(AT_FDCWD, c"f", 1001, 1001, 0));
+        must!(fchmodat(AT_FDCWD, c"f", 0o6777));
+        as_user(1000, || {
+            let fd = must!(openat(AT_FDCWD, c"f", libc::O_RDWR, 0)) as i32;
+            let (name, result) = one_way_to_write(way, fd, source);
+            let _ = crate::sys::try_(name, result);
+        });
+        show(c"f");
+    }
+}
+
+fn writing_nothing_leaves_suid() {
+    let files = set_id_files();
+    as_user(1000, || {
+        for name in files {
+            let fd = must!(openat(AT_FDCWD, name, libc::O_RDWR, 0));
+            let _ = call!(write(fd, c"abc", 0));
+            let _ = call!(pwrite64(fd, c"abc", 3, -1, -1));
+            let read_only = crate::stage::open_ro(name);
+            let _ = call!(write(read_only, c"abc", 3));
+        }
+        files.iter().for_each(|name| show(name));
+        let fd = must!(openat(AT_FDCWD, files[0], libc::O_RDWR, 0));
+        let _ = call!(write(fd, crate::sys::BAD, 3));
+    });
+    files.iter().for_each(|name| show(name));
+}
+
+/// Nobody has to stop at writes before.
+fn write_clears_suid_that_came_later() {
+    file(c"f");
+    must!(fchmodat(AT_FDCWD, c"f", 0o666));
+    let mut ready = [-1i32; 2];
+    let mut go = [-1i32; 2];
+    must!(pipe2(&mut ready, 0));
+    must!(pipe2(&mut go, 0));
+    let writer = crate::stage::fork(|| {
+        crate::stage::drop_to(1000);
+        let fd = must!(openat(AT_FDCWD, c"f", libc::O_WRONLY, 0));
+        must!(write(ready[1], c"x", 1));
+        let mut byte = [0u8; 1];
+        while quiet!(read(go[0], &mut byte, 1)) == Err(libc::EINTR) {}
+        must!(write(fd, c"abc", 3));
+    });
+    let mut byte = [0u8; 1];
+    must!(read(ready[0], &mut byte, 1));
+    must!(fchmodat(AT_FDCWD, c"f", 0o4777));
+    show(c"f");
+    must!(write(go[1], c"x", 1));
+    crate::stage::tell_end(writer.unwrap_or(0));
+    show(c"f");
+}
+
+fn write_through_what_root_has_opened_clears_suid() {
+    for name in set_id_files() {
+        let fd = must!(openat(AT_FDCWD, name, libc::O_WRONLY | libc::O_APPEND, 0));
+        must!(write(fd, c"abc", 3));
+        show(name);
+        as_user(1000, || {
+            let _ = call!(write(fd, c"abc", 3));
+        });
+        show(name);
+    }
+}
+
+/// Root without one capability, which may still reach every file.
+fn write_without_fsetid_clears_suid() {
+    let files = set_id_files();
+    crate::stage::in_child(|| {
+        const FSETID: u32 = 1 << 4;
+        let header = [0x2008_0522u32, 0];
+        let mut caps = [0u32; 6];
+        must!(capget(&header, &mut caps));
+        caps[0] &= !FSETID;
+        must!(capset(&header, &caps));
+        for name in files {
+            let fd = must!(openat(AT_FDCWD, name, libc::O_WRONLY, 0));
+            let _ = call!(write(fd, c"abc", 3));
+            show(name);
+        }
+    });
+}
+
+/// What is executed has the filter, too.
+fn write_of_a_program_clears_suid() {
+    file(c"f");
+    must!(fchmodat(AT_FDCWD, c"f", 0o4777));
+    as_user(1000, || {
+        let fd = must!(openat(AT_FDCWD, c"f", libc::O_WRONLY, 0)) as i32;
+        // SAFETY: both are descriptors.
+        unsafe { libc::dup2(fd, 1) };
+        crate::stage::run(c"/bin/sh", &[c"sh", c"-c", c"echo text"]);
+        // SAFETY: both are descriptors.
+        unsafe { libc::dup2(2, 1) };
     });
     show(c"f");
 }

@@ -18,6 +18,8 @@ cases![
     a_descriptor_for_its_path_is_told_before_the_owner,
     times_that_are_left_alone_are_left_alone_anywhere,
     truncate_clears_suid,
+    times_by_a_descriptor_for_its_path,
+    others_files_in_sticky_directories_are_not_opened_as_new,
 ];
 
 fn of_seeds(first: u64, count: u64) {
@@ -169,5 +171,44 @@ fn truncate_clears_suid() {
         (1, Setresuid(1000, 1000, 1000)),
         (1, Truncate("a", 3)),
         (1, Truncate("b", 0)),
+    ]);
+}
+
+fn times_by_a_descriptor_for_its_path() {
+    play(&[
+        (1, Mknod(-1, "c", libc::S_IFSOCK | 0o600, 1)),
+        (1, Open(1, -1, "c", libc::O_PATH as u32, 0)),
+        (1, Futimens(1, 3)),
+        (1, Setresuid(2000, 2000, 2000)),
+        (1, Futimens(1, 3)),
+        (1, Futimens(1, 1)),
+        (1, Futimens(1, 2)),
+        (1, Futimens(1, 5)),
+    ]);
+}
+
+fn others_files_in_sticky_directories_are_not_opened_as_new() {
+    play(&[
+        (0, Mkdir(-1, "a", 0)),
+        (0, Chmod(-1, "a", 0o1777)),
+        (0, Symlink("a/s", -1, "l")),
+        (2, Setresuid(2000, 2000, 2000)),
+        (2, Mknod(-1, "a/s", libc::S_IFSOCK | 0o644, 0)),
+        (2, Mknod(-1, "a/p", libc::S_IFIFO | 0o666, 0)),
+        (2, Open(0, -1, "a/f", 0o102, 0o666)),
+        (0, Open(1, -1, "a/s", 0o102, 0o666)),
+        (0, Open(1, -1, "a/s", 0o302, 0o666)),
+        (0, Open(1, -1, "a/s", 2, 0)),
+        (0, Open(1, -1, "l", 0o102, 0o666)),
+        (0, Open(1, -1, "a/p", 0o102, 0o666)),
+        (0, Open(1, -1, "a/f", 0o102, 0o666)),
+        (1, Setresuid(1000, 1000, 1000)),
+        (1, Open(1, -1, "a/s", 0o102, 0o666)),
+        (1, Open(1, -1, "l", 0o102, 0o666)),
+        (1, Open(1, -1, "a/p", 0o102, 0o666)),
+        (1, Open(1, -1, "a/f", 0o102, 0o666)),
+        (2, Open(1, -1, "a/s", 0o102, 0o666)),
+        (0, Chmod(-1, "a", 0o777)),
+        (0, Open(1, -1, "a/s", 0o102, 0o666)),
     ]);
 }

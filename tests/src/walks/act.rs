@@ -104,6 +104,12 @@ acts! {
     Truncate(path: &'static str, len: i32);
     /// ftruncate(2).
     Ftruncate(slot: i32, len: i32);
+    /// write(2) of so many bytes.
+    Write(slot: i32, len: i32);
+    /// pwrite(2) of one byte.
+    Pwrite(slot: i32, offset: i32);
+    /// copy_file_range(2) of so many bytes.
+    CopyRange(from: i32, to: i32, len: i32);
     /// faccessat(2).
     Access(at: i32, path: &'static str, mode: u32);
     /// faccessat2(2).

@@ -1,7 +1,7 @@
 //! Drawing a walk.
 //!
 //! What frng does not do as root's kernel, and says so, is not drawn:
-//! * write(2) takes set-ID bits and `security.capability` from files (`differences.rs`);
+//! * write(2) takes `security.capability` from files (`differences.rs`);
 //! * opening a faked null device and its like opens the real one, whose own owner is shown then;
 //! * chown(2) leaves the change time: times are set, and never shown.
 //!
@@ -195,7 +195,7 @@ fn identity(random: &mut Drawer) -> Vec<Act> {
 }
 
 fn any(r: &mut Drawer) -> Act {
-    match r.below(58) {
+    match r.below(61) {
         0..=2 => Act::Mkdir(at(r), new(r), mode(r)),
         3..=4 => {
             let kind = r.one_of(&[S_IFREG, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK, 0]);
@@ -248,6 +248,9 @@ fn any(r: &mut Drawer) -> Act {
         54 => Act::Umask(r.one_of(&[0, 0o22, 0o77, 0o27, 0o777, 0o700])),
         55 => Act::Chdir(path(r)),
         56 => Act::Fchdir(slot(r)),
+        57..=58 => Act::Write(slot(r), r.one_of(&[0, 1, 3, 16])),
+        59 => Act::Pwrite(slot(r), r.one_of(&[0, 5, -1])),
+        60 if r.once_in(2) => Act::CopyRange(slot(r), slot(r), r.one_of(&[0, 1, 16])),
         _ => Act::Ids(),
     }
 }

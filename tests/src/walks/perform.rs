@@ -103,6 +103,12 @@ impl Actor {
             // The width of `off_t` is the ABI's, and so is that of this.
             Act::Truncate(path, len) => value(quiet!(truncate(&*text(path), len as isize))),
             Act::Ftruncate(slot, len) => value(quiet!(ftruncate(self.fd(slot), len as isize))),
+            Act::Write(slot, len) => value(quiet!(write(self.fd(slot), &[b'w'; 16], len))),
+            // The offset is one word or two.
+            Act::Pwrite(slot, offset) => value(quiet!(pwrite64(self.fd(slot), c"p", 1, offset, offset >> 31))),
+            Act::CopyRange(from, to, len) => {
+                value(quiet!(copy_file_range(self.fd(from), NULL, self.fd(to), NULL, len, 0)))
+            }
             Act::Access(at, path, mode) => value(quiet!(faccessat(self.at(at), &*text(path), mode))),
             Act::Access2(at, path, mode, flags) => value(quiet!(faccessat2(self.at(at), &*text(path), mode, flags))),
             Act::Utimens(at, path, times, flags) => {
@@ -269,7 +275,8 @@ fn names(fd: i32) -> Vec<String> {
 /// All that is below a directory, with extended attributes, as this process sees it.
 pub fn tree(path: &str, lines: &mut String) {
     let c_path = text(path);
-    lines.push_str(&format!("  {path}: {}", stat(AT_FDCWD, &c_path, AT_SYMLINK_NOFOLLOW)));
+    let seen = stat(AT_FDCWD, &c_path, AT_SYMLINK_NOFOLLOW);
+    lines.push_str(&format!("  {path}: {seen}"));
     let mut buffer = [0u8; 1024];
     let xattrs = quiet!(llistxattr(&*c_path, &mut buffer, 1024));
     let mut xattr_names: Vec<&[u8]> = buffer[..xattrs.unwrap_or(0)].split(|byte| *byte == 0).collect();
@@ -280,8 +287,10 @@ pub fn tree(path: &str, lines: &mut String) {
         let content = content(quiet!(lgetxattr(&*c_path, &*c_name, &mut found, 256)), &found);
         lines.push_str(&format!(" {}={content}", name.escape_ascii()));
     }
-    let fd = quiet!(openat(AT_FDCWD, &*c_path, O_RDONLY | O_DIRECTORY | libc::O_NOFOLLOW | O_NONBLOCK, 0));
-    let Ok(fd) = fd else {
+    let is_directory = seen.starts_with("dir ");
+    let opened = |flags| quiet!(openat(AT_FDCWD, &*c_path, flags, 0));
+    let flags = O_RDONLY | O_DIRECTORY | libc::O_NOFOLLOW | O_NONBLOCK;
+    let Some(fd) = Some(flags).filter(|_| is_directory).and_then(|flags| opened(flags).ok()) else {
         lines.push('\n');
         return;
     };

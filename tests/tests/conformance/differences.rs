@@ -8,10 +8,6 @@ const KNOWN: &[(&str, &str)] = &[
         "the descriptor of a faked null device is one of the real device, and shows that one",
     ),
     (
-        "dropped::write_clears_suid",
-        "only a stop at every write could tell, which costs more than all other stops together",
-    ),
-    (
         "xattr::capability_is_removed_by_write",
         "only a stop at every write could tell, which costs more than all other stops together",
     ),

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use super::orders::Order;
 use super::requests::OPTIONS_MASK;
 use super::{Nested, Traced};
-use crate::call::Sys;
 use crate::creds::CAP_SYS_PTRACE;
 use crate::errno::Errno;
+use crate::filter::Late;
 use crate::policy::{Answer, Outcome, Tracee};
 use crate::tracer::flight::ERESTARTNOINTR;
 use crate::tracer::foundlings::Stat;
@@ -84,13 +84,10 @@ impl Thread {
     /// # Errors
     /// seccomp(2)'s.
     pub(in crate::tracer) async fn watch_waits(&self) -> Result<bool, Errno> {
-        /// `SECCOMP_SET_MODE_FILTER` (seccomp(2)).
-        const SET_MODE_FILTER: u64 = 1;
         if !self.engine.filters() || self.watches_waits.replace(true) {
             return Ok(false);
         }
-        let filter = self.world.trampoline.wait_filter_address(self.abi());
-        self.syscall(Sys::Seccomp, [SET_MODE_FILTER, 0, filter, 0, 0, 0]).await?;
+        self.add_filter(Late::Waits, 0).await?;
         Ok(true)
     }
 }

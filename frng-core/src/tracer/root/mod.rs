@@ -31,8 +31,9 @@ use super::lookup;
 use super::ptrace;
 use super::thread::Thread;
 use super::told;
-use crate::call::{Sys, TraceeAddr};
+use crate::call::TraceeAddr;
 use crate::errno::Errno;
+use crate::filter::Late;
 use crate::policy::{Last, PATH_MAX, Tracee, reach};
 use crate::stat::{S_IFREG, Statx};
 use walk::{Found, Process, Walk};
@@ -72,9 +73,6 @@ pub fn read_program(file: &OwnedFd, content: &[u8]) {
         let _ = copies::redirect(&file.into(), content.len() as u64, 1);
     }
 }
-
-/// `SECCOMP_SET_MODE_FILTER` (seccomp(2)).
-const SET_MODE_FILTER: u64 = 1;
 
 /// Two threads whose agent would have to know the same.
 pub fn same_root(one: &Thread, other: &Thread) -> bool {
@@ -124,18 +122,21 @@ impl Thread {
         self.is_rooted() || self.is_restricted()
     }
 
-    /// Makes this thread stop at every call with a path if it is restricted and does not yet. Tells whether it did.
+    /// Makes this thread stop at every call with a path if it is restricted and does not yet, and at writes if those take
+    /// set-ID bits. Tells whether it did.
     ///
     /// # Errors
     /// Those of seccomp(2), and of scratch memory.
     pub async fn watch_if_restricted(&self) -> Result<bool, Errno> {
-        if !self.is_restricted() || !self.engine.filters() || self.rooted.borrow().is_filtered {
+        if !self.is_restricted() || !self.engine.filters() {
             return Ok(false);
         }
-        let filter = self.world.trampoline.path_filter_address(self.abi());
-        self.syscall(Sys::Seccomp, [SET_MODE_FILTER, 0, filter, 0, 0, 0]).await?;
-        self.rooted.borrow_mut().is_filtered = true;
-        Ok(true)
+        let lacks_paths = !self.rooted.borrow().is_filtered;
+        if lacks_paths {
+            self.add_filter(Late::Paths, 0).await?;
+            self.rooted.borrow_mut().is_filtered = true;
+        }
+        Ok(self.watch_writes().await? || lacks_paths)
     }
 
     /// See [`Tracee::stat_inside`].
@@ -272,14 +273,13 @@ impl Thread {
     async fn watch_paths(&self, together: &[Rc<Thread>]) -> Result<(), Errno> {
         /// `SECCOMP_FILTER_FLAG_TSYNC` (seccomp(2)).
         const TSYNC: u64 = 1;
-        let filter = self.world.trampoline.path_filter_address(self.abi());
         let threads = together.iter().filter(|other| other.tgid == self.tgid).count();
         let flags = if threads > 1 { TSYNC } else { 0 };
-        let unsynced = self.syscall(Sys::Seccomp, [SET_MODE_FILTER, flags, filter, 0, 0, 0]).await?;
+        let unsynced = self.add_filter(Late::Paths, flags).await?;
         let all = unsynced == 0;
         if !all {
             // One has a filter that the others lack.
-            self.syscall(Sys::Seccomp, [SET_MODE_FILTER, 0, filter, 0, 0, 0]).await?;
+            self.add_filter(Late::Paths, 0).await?;
         }
         for other in together {
             let same = other.tid == self.tid || all && other.tgid == self.tgid;
