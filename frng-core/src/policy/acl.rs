@@ -5,8 +5,8 @@
 
 use super::posix_acl::{self, Changes, Check, Classes, Permission, Reader};
 use super::xattr_target::{REST_LEN, Target};
-use super::{Answer, Outcome, Tracee, view};
-use crate::call::TraceeAddr;
+use super::{Answer, Outcome, Tracee, parent, view};
+use crate::call::{Sys, TraceeAddr};
 use crate::errno::Errno;
 use crate::inode::InodeId;
 use crate::lie::{Lie, LieTable};
@@ -185,8 +185,34 @@ pub(super) async fn remove<T: Tracee>(tracee: &T, target: &Target, real: &Statx,
         // A default ACL of what is no directory: there is none.
         return if error == Errno::EACCES { Ok(Answer::Value(0)) } else { Err(error) };
     }
+    let takes_bit = name == ACCESS
+        && seen.mode & S_ISGID != 0
+        && !view::in_group_or_capable(tracee, seen.gid)
+        && removal_takes_bit(tracee, target).await;
     remove_on_disk(tracee, target, name).await?;
+    if takes_bit {
+        let now = view::seen(tracee, real);
+        view::show(tracee, real, &now, Lie { mode: now.mode & !S_ISGID, ..now })?;
+    }
     forgotten(tracee, real, name)
+}
+
+/// Whether the filesystem has the removal of an access ACL take the set-group-ID bit, as any change of it does: tmpfs
+/// (`fs/posix_acl.c: simple_set_acl`), but not those that look at the mode only if there is a list.
+async fn removal_takes_bit<T: Tracee>(tracee: &T, target: &Target) -> bool {
+    /// `TMPFS_MAGIC` (statfs(2)), in the first word.
+    const TMPFS: [u8; 4] = 0x0102_1994u32.to_ne_bytes();
+    let file = target.file;
+    let path = match file.is_descriptor() {
+        true => parent::descriptor_path(tracee, file.dirfd),
+        false if file.dirfd == libc::AT_FDCWD => Ok(file.path),
+        false => return false,
+    };
+    let (Ok(path), Ok(buffer)) = (path, parent::put_structure(tracee, &[0; 4])) else { return false };
+    let mut kind = [0; 4];
+    tracee.syscall(Sys::Statfs, [path.0, buffer.0, 0, 0, 0, 0]).await.is_ok()
+        && tracee.read(buffer, &mut kind).is_ok()
+        && kind == TMPFS
 }
 
 /// What the kernel checks before it sets a list; `None` if there are no entries in it.

@@ -453,7 +453,7 @@ mod tests {
         assert_eq!((table.kinds().nodes, table.kinds().devices), (1, 0));
         table.put(&inode(3, Some(9)), file(1)).unwrap();
         assert_eq!(table.kinds().orphans_without_birth, 0);
-        table.put(&plain, Lie { mode: file(1).mode | 0o4000, ..file(1) }).unwrap();
+        table.put(&inode(3, Some(9)), Lie { mode: file(1).mode | 0o4000, ..file(1) }).unwrap();
         assert_eq!(table.kinds().set_ids, 1);
         table.put(&dir, Lie { mode: crate::stat::S_IFDIR | 0o1777, ..DIRECTORY }).unwrap();
         assert_eq!(table.kinds().shared_directories, 1);

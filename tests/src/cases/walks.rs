@@ -20,6 +20,7 @@ cases![
     truncate_clears_suid,
     times_by_a_descriptor_for_its_path,
     others_files_in_sticky_directories_are_not_opened_as_new,
+    removing_an_acl_may_take_sgid,
 ];
 
 fn of_seeds(first: u64, count: u64) {
@@ -210,5 +211,31 @@ fn others_files_in_sticky_directories_are_not_opened_as_new() {
         (2, Open(1, -1, "a/s", 0o102, 0o666)),
         (0, Chmod(-1, "a", 0o777)),
         (0, Open(1, -1, "a/s", 0o102, 0o666)),
+    ]);
+}
+
+/// On tmpfs it does, on ext4 it does not.
+fn removing_an_acl_may_take_sgid() {
+    play(&[
+        (2, Mkdir(-1, "a", 0o777)),
+        (2, Open(0, -1, "b", 0o102, 0o777)),
+        (2, Open(1, -1, "c", 0o102, 0o777)),
+        (2, Chown(-1, "a", 1000, 1000, 0)),
+        (2, Chown(-1, "b", 1000, 1000, 0)),
+        (2, Chown(-1, "c", 1000, 1001, 0)),
+        (2, Chmod(-1, "a", 0o3777)),
+        (2, Chmod(-1, "b", 0o6777)),
+        (2, Chmod(-1, "c", 0o2777)),
+        (2, Removexattr("a", "system.posix_acl_access")),
+        (2, Stat(-1, "a", 0)),
+        (2, Setresuid(-1, 1000, -1)),
+        (2, Removexattr("a", "system.posix_acl_default")),
+        (2, Stat(-1, "a", 0)),
+        (2, Removexattr("a", "system.posix_acl_access")),
+        (2, Stat(-1, "a", 0)),
+        (2, Removexattr("b", "system.posix_acl_access")),
+        (2, Stat(-1, "b", 0)),
+        (2, AccessAcl("c", 0o777777)),
+        (2, Removexattr("c", "system.posix_acl_access")),
     ]);
 }
