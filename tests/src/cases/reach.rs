@@ -18,6 +18,7 @@ cases![
     names_in_a_directory_of_root,
     names_that_are_there_already,
     names_in_a_closed_directory,
+    names_in_a_removed_directory,
     names_in_ones_own_directory,
     a_directory_without_search_permission_hides_all,
     a_directory_with_search_permission_alone,
@@ -119,6 +120,24 @@ fn names_in_a_closed_directory() {
     scene();
     owned(c"d", 0, 0, 0o776);
     as_user(1000, try_names);
+}
+
+fn names_in_a_removed_directory() {
+    dir(c"gone");
+    file(c"f");
+    in_child(|| {
+        must!(chdir(c"gone"));
+        must!(unlinkat(AT_FDCWD, c"../gone", libc::AT_REMOVEDIR));
+        drop_to(1000);
+        let _ = call!(mknodat(AT_FDCWD, c"a", S_IFIFO | 0o600, 0));
+        let _ = call!(mkdirat(AT_FDCWD, c"a", 0o700));
+        let _ = call!(symlinkat(c"x", AT_FDCWD, c"a"));
+        let _ = call!(linkat(AT_FDCWD, c"../f", AT_FDCWD, c"a", 0));
+        let _ = call!(renameat2(AT_FDCWD, c"../f", AT_FDCWD, c"a", 0));
+        let _ = call!(openat(AT_FDCWD, c"a", O_CREAT | O_WRONLY, 0o600));
+        let _ = call!(openat(AT_FDCWD, c"a", O_RDONLY, 0));
+        let _ = call!(unlinkat(AT_FDCWD, c"a", 0));
+    });
 }
 
 fn names_in_ones_own_directory() {
