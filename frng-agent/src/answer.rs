@@ -31,7 +31,7 @@ pub fn answer(frame: &mut Frame, scratch: u64) -> bool {
     if !call.stops(if rooted { Scope::Paths } else { Scope::Opens }) {
         return false;
     }
-    let kept = Kept::default();
+    let kept = Kept::new(&call);
     let thread = Thread::new(lies, local, &content, frame.signals(), &kept, TraceeAddr(scratch));
     let is_alike = || now(same_name::are_all(&thread, &call, |name| content.mounts.may_have(name))) == Some(true);
     let outcome = if !rooted || is_alike() {

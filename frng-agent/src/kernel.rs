@@ -49,16 +49,28 @@ pub fn duplicate(of: i32, from: u64) -> Option<i32> {
     file(unsafe { arch::syscall(libc::SYS_fcntl as u32, [of as u64, libc::F_DUPFD_CLOEXEC as u64, from, 0, 0, 0]) })
 }
 
-/// The mode of what a name in a directory is, itself.
-pub fn mode_at(directory: i32, name: &[u8]) -> Option<u32> {
+/// Whether what is open is on procfs.
+pub fn is_in_procfs(file: i32) -> Option<bool> {
+    // A `struct statfs`, which begins with the kind of filesystem.
+    let mut bytes = [0u64; size_of::<libc::statfs>() / size_of::<u64>()];
+    // SAFETY: `bytes` is live.
+    let raw = unsafe { arch::syscall(libc::SYS_fstatfs as u32, [file as u64, bytes.as_mut_ptr() as u64, 0, 0, 0, 0]) };
+    Errno::from_raw(raw).ok()?;
+    Some(bytes.first() == Some(&(libc::PROC_SUPER_MAGIC as u64)))
+}
+
+/// What a name in a directory is, itself.
+///
+/// # Errors
+/// The kernel's.
+pub fn stat_at(directory: i32, name: &[u8]) -> Result<Statx, Errno> {
     let mut bytes = [0u8; STATX_LEN];
     let flags = (libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT) as u64;
     let buffer = bytes.as_mut_ptr() as u64;
-    let args = [directory as u64, name.as_ptr() as u64, flags, libc::STATX_TYPE.into(), buffer, 0];
+    let args = [directory as u64, name.as_ptr() as u64, flags, libc::STATX_BASIC_STATS.into(), buffer, 0];
     // SAFETY: `name` and `bytes` are live.
-    Errno::from_raw(unsafe { arch::syscall(libc::SYS_statx as u32, args) }).ok()?;
-    let real: Statx = zerocopy::FromBytes::read_from_bytes(&bytes).ok()?;
-    Some(real.mode.into())
+    Errno::from_raw(unsafe { arch::syscall(libc::SYS_statx as u32, args) })?;
+    zerocopy::FromBytes::read_from_bytes(&bytes).map_err(|_| Errno::EIO)
 }
 
 /// The text of a symbolic link in a directory, if that fits.

@@ -2,17 +2,19 @@
 //!
 //! As the tracer asks it (`tracer/root/walk.rs`): the directory is opened by openat2(2), from a descriptor of the root, and the path
 //! becomes a name in that, `/proc/self/fd/N/NAME`. What is not that simple is the tracer's. The descriptor is open while the
-//! call is answered; so the process must have only one thread, and its number is one that the program's own call would not get.
+//! call is answered; so the process must have only one thread and share its descriptors with no other, and the number is one that the
+//! program's own call would neither get nor name.
 
 use core::cell::Cell;
 
-use frng_core::call::TraceeAddr;
+use frng_core::call::{Arg, Call, TraceeAddr};
+use frng_core::errno::Errno;
 use frng_core::inside::local::Content;
 use frng_core::policy::{
     Last, PATH_MAX, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV,
     Tracee, same_name,
 };
-use frng_core::stat::{S_IFLNK, S_IFMT};
+use frng_core::stat::S_IFLNK;
 
 use crate::kernel;
 use crate::text::Text;
@@ -20,18 +22,26 @@ use crate::thread::Thread;
 
 /// Links that are followed from name to name here.
 const LINKS_MAX: usize = 8;
-/// Descriptors that a call may take: one for each path, and one of the root.
-const MAX: usize = 3;
+/// Directories that a call may take: one for each path.
+const MAX: usize = 2;
 /// Where directories are kept open, if the program has not so many files open: a process's table of files need not grow.
-const APART: u64 = 48;
+const APART: i32 = 48;
 
 /// What is open for a call.
-#[derive(Default)]
 pub struct Kept {
     open: [Cell<Option<i32>>; MAX],
+    /// The lowest number it may have.
+    from: i32,
 }
 
 impl Kept {
+    /// Nothing yet. What the call itself names by a number will never be one of these, also if that is not open.
+    pub fn new(call: &Call) -> Kept {
+        let named = [Arg::Dirfd, Arg::NewDirfd].into_iter().filter(|kind| call.row().args.contains(kind));
+        let above = named.map(|kind| (call.int(kind) as i32).saturating_add(1)).max();
+        Kept { open: Default::default(), from: above.unwrap_or_default().max(APART) }
+    }
+
     /// Closes all of it.
     pub fn close(&self) {
         self.open.iter().filter_map(Cell::take).for_each(kernel::close);
@@ -48,7 +58,7 @@ impl Kept {
 
     /// The same file by a number that no call of the program gets, which gets the lowest that is free.
     fn move_away(&self, file: i32) -> Option<i32> {
-        let apart = kernel::duplicate(file, APART.max(file as u64 + 1));
+        let apart = kernel::duplicate(file, self.from.max(file.saturating_add(1)) as u64);
         kernel::close(file);
         self.keep(apart?)
     }
@@ -80,7 +90,8 @@ pub fn translate(
     let directory = if before.iter().all(|byte| *byte == b'/') {
         if is_absolute { kept.move_away(open_root(content)?)? } else { dirfd }
     } else {
-        let links = if content.mounts.is_empty() { 0 } else { RESOLVE_NO_SYMLINKS };
+        // A relative path may begin outside of the root, and get into it unnoticed; then `..` of a link ends there.
+        let links = if is_absolute && content.mounts.is_empty() { 0 } else { RESOLVE_NO_SYMLINKS };
         let resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | links;
         let opened = if is_absolute {
             let root = open_root(content)?;
@@ -93,14 +104,24 @@ pub fn translate(
         };
         kept.move_away(opened?)?
     };
+    // There what is open for the call would be seen. Of a descriptor that is none, or of a file, the tracer tells.
+    if directory != libc::AT_FDCWD && kernel::is_in_procfs(directory) != Some(false) {
+        return None;
+    }
     let mut name = Text::<{ same_name::NAME_MAX + 1 }>::of(&[name])?;
     if matches!(last, Last::Target | Last::Made) {
         let mut links = 0;
-        while kernel::mode_at(directory, name.bytes()).is_some_and(|mode| mode & S_IFMT == S_IFLNK) {
-            links += 1;
-            if links > LINKS_MAX {
-                return None;
+        loop {
+            match kernel::stat_at(directory, name.bytes()) {
+                Ok(real) if real.file_type() == S_IFLNK => {
+                    if links == LINKS_MAX || !same_name::tells_where_it_leads(&real) {
+                        return None;
+                    }
+                }
+                Ok(_) | Err(Errno::ENOENT) => break,
+                Err(_) => return None,
             }
+            links += 1;
             name = kernel::link_at(directory, name.bytes())?;
             if !same_name::is_plain(name.without_end()) || may_be_mount(name.without_end()) {
                 return None;

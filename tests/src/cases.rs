@@ -30,6 +30,7 @@ pub mod reach;
 pub mod root_exec;
 pub mod roots;
 pub mod roots_calls;
+pub mod roots_inside;
 pub mod scheduling;
 pub mod signals;
 pub mod sockets;
@@ -109,6 +110,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         namespaces::CASES,
         roots::CASES,
         roots_calls::CASES,
+        roots_inside::CASES,
         root_exec::CASES,
         mounts::CASES,
         mounts_devices::CASES,

@@ -48,7 +48,7 @@ pub struct Content {
     /// Not 0: only paths that lead to the same whatever the root are not the tracer's.
     pub rooted: u32,
     seccomp_filters: u32,
-    /// Not 0: nobody else runs in this memory.
+    /// Not 0: nobody else runs in this memory, or has the same descriptors.
     pub alone: u32,
     /// Process id of the daemon.
     pub daemon: u32,

@@ -5,7 +5,7 @@
 
 use super::{Last, Tracee, TraceeExt, root};
 use crate::call::{Arg, Call, FileRef, Sys};
-use crate::stat::S_IFLNK;
+use crate::stat::{S_IFLNK, Statx};
 
 /// Longest name, in bytes (`NAME_MAX`, `include/uapi/linux/limits.h`).
 pub const NAME_MAX: usize = 255;
@@ -15,6 +15,12 @@ const PTMX: &[u8] = b"ptmx";
 /// Whether this is a name in a directory that means the same by every path to it, if nothing is mounted there.
 pub fn is_plain(name: &[u8]) -> bool {
     !name.is_empty() && name.len() <= NAME_MAX && !name.contains(&b'/') && !matches!(name, b"." | b".." | PTMX)
+}
+
+/// Whether a symbolic link leads where its text says. Some of procfs do not, whose text is a path outside or none at all: they have no
+/// length, or not all permissions.
+pub fn tells_where_it_leads(link: &Statx) -> bool {
+    link.size != 0 && link.mode & 0o777 == 0o777
 }
 
 /// Whether all paths of a call are such. `may_be_mount` tells whether a name may be that of a mount point.
@@ -41,8 +47,7 @@ pub async fn are_all<T: Tracee>(tracee: &T, call: &Call, may_be_mount: impl Fn(&
         let flags = libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT;
         let link = FileRef { dirfd, path, flags };
         if matches!(call.sys, Sys::Readlink | Sys::Readlinkat) {
-            // Links of procfs, whose text is that of a path outside, tell no length.
-            if !tracee.stat(link).await.is_ok_and(|real| real.size != 0) {
+            if !tracee.stat(link).await.is_ok_and(|real| tells_where_it_leads(&real)) {
                 return false;
             }
         } else if matches!(root::last(tracee, call, kind), Last::Target | Last::Made)

@@ -73,6 +73,13 @@ impl Tracer {
         if thread.child_mounts_apart.take() {
             start.rooted.take_mounts_apart();
         }
+        let makers_space = Rc::clone(&thread.space.borrow());
+        let is_apart = space.has_agent() && !Rc::ptr_eq(&space, &makers_space);
+        if is_apart && ptrace::same_files(thread.tid, child) != Some(false) {
+            space.files_shared.set(true);
+            makers_space.files_shared.set(true);
+            told::tell(thread);
+        }
         // The agent of one with another root minds whether others run in its memory.
         let renew = !space.uniform.get() || thread.is_rooted();
         start.space = space;

@@ -344,23 +344,31 @@ pub fn write_pieces(tid: i32, pieces: &[(u64, &[u8])]) {
     };
 }
 
-/// Whether two threads share their memory (kcmp(2)); `None` if the kernel cannot tell.
+/// Whether two threads share their memory; `None` if the kernel cannot tell.
 pub fn same_memory(one: i32, other: i32) -> Option<bool> {
     /// `KCMP_VM` (`include/uapi/linux/kcmp.h`).
     const KCMP_VM: i32 = 1;
-    // SAFETY: takes no memory.
-    match unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_VM, 0, 0) } {
-        -1 => None,
-        order => Some(order == 0),
-    }
+    have_in_common(one, other, KCMP_VM)
+}
+
+/// Whether two threads share their table of descriptors; `None` if the kernel cannot tell.
+pub fn same_files(one: i32, other: i32) -> Option<bool> {
+    /// `KCMP_FILES` (`include/uapi/linux/kcmp.h`).
+    const KCMP_FILES: i32 = 2;
+    have_in_common(one, other, KCMP_FILES)
 }
 
 /// Whether two threads have root and working directory in common (`CLONE_FS`); `None` if the kernel does not tell.
 pub fn same_root(one: i32, other: i32) -> Option<bool> {
     /// `KCMP_FS` (`include/uapi/linux/kcmp.h`).
     const KCMP_FS: i32 = 3;
+    have_in_common(one, other, KCMP_FS)
+}
+
+/// kcmp(2).
+fn have_in_common(one: i32, other: i32, kind: i32) -> Option<bool> {
     // SAFETY: takes no memory.
-    match unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_FS, 0, 0) } {
+    match unsafe { libc::syscall(libc::SYS_kcmp, one, other, kind, 0, 0) } {
         -1 => None,
         order => Some(order == 0),
     }

@@ -35,6 +35,8 @@ pub struct Space {
     pub told: Cell<u32>,
     /// Whether all tracees that share it are the same to the agent.
     pub uniform: Cell<bool>,
+    /// Others that do not share it share descriptors with it (`CLONE_FILES`).
+    pub files_shared: Cell<bool>,
 }
 
 /// Bytes before the first stub: the agent's address.
@@ -74,6 +76,7 @@ impl Space {
             put_back: self.put_back.clone(),
             told: self.told.clone(),
             uniform: self.uniform.clone(),
+            files_shared: Cell::new(false),
         }
     }
 

@@ -24,7 +24,7 @@ pub fn tell(thread: &Thread) {
         threads.values().filter_map(|other| other.upgrade()).collect()
     };
     let mut sharing = members.iter().filter(|other| Rc::ptr_eq(&space, &other.space.borrow()));
-    let alone = sharing.clone().count() == 1;
+    let alone = sharing.clone().count() == 1 && !space.files_shared.get();
     let uniform = sharing.all(|other| same(thread, other));
     let groups = thread.groups.borrow();
     // Where paths are looked at closely that is the tracer's, which has room for it.

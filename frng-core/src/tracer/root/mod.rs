@@ -77,7 +77,7 @@ pub fn read_program(file: &OwnedFd, content: &[u8]) {
 /// Two threads whose agent would have to know the same.
 pub fn same_root(one: &Thread, other: &Thread) -> bool {
     let key = |thread: &Thread| thread.rooted.borrow().root.as_ref().map(|root| root.key);
-    key(one) == key(other)
+    key(one) == key(other) && one.mount_names() == other.mount_names()
 }
 
 impl Process for Thread {
