@@ -68,6 +68,7 @@ numbers! {
     clone3 = 435,
     close = libc::SYS_close,
     dup = libc::SYS_dup,
+    dup3 = libc::SYS_dup3,
     execve = libc::SYS_execve,
     execveat = libc::SYS_execveat,
     faccessat = libc::SYS_faccessat,
