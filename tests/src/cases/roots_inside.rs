@@ -75,7 +75,7 @@ fn with_procfs(scene: impl FnOnce()) {
 
 fn target(path: &CStr) {
     let file = quiet!(openat(AT_FDCWD, path, O_PATH, 0));
-    println!("{}: {}", path.to_string_lossy(), file.err().map_or("there", errno::name));
+    println!("{}: {}", path.to_string_lossy(), file.err().map_or("there".to_owned(), errno::name));
     if let Ok(fd) = file {
         let _ = quiet!(close(fd));
     }
