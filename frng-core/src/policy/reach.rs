@@ -323,7 +323,7 @@ impl<T: Tracee> Checker<'_, T> {
         }
         let destination = self.walk(call.destination(), Last::Name).await?;
         let Some(Walked { directory: Some(directory), target: None, .. }) = destination else { return Ok(()) };
-        if self.ends_with_slash(call.destination()) {
+        if self.ends_with_slash(call.destination()) || directory.real.nlink == 0 {
             // ENOENT.
             return Ok(());
         }
