@@ -268,6 +268,10 @@ impl<T: Tracee> Checker<'_, T> {
             // Two names of one inode: nothing is done.
             return Ok(());
         }
+        if to_directory.real.nlink == 0 {
+            // ENOENT.
+            return Ok(());
+        }
         self.may_delete(from)?;
         match to.target {
             Some(_) => self.may_delete(to)?,
