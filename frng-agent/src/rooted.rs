@@ -1,6 +1,6 @@
 //! Paths of a process with another root, where the kernel can resolve them in it by itself.
 //!
-//! As the tracer asks it (`tracer/root/walk.rs`): the directory is opened by openat2(2), from a descriptor of the root, and the path
+//! As the tracer asks it (`policy/resolving.rs`): the directory is opened by openat2(2), from a descriptor of the root, and the path
 //! becomes a name in that, `/proc/self/fd/N/NAME`. What is not that simple is the tracer's. The descriptor is open while the
 //! call is answered; so the process must have only one thread and share its descriptors with no other, and the number is one that the
 //! program's own call would neither get nor name.
@@ -10,10 +10,8 @@ use core::cell::Cell;
 use frng_core::call::{Arg, Call, TraceeAddr};
 use frng_core::errno::Errno;
 use frng_core::inside::local::Content;
-use frng_core::policy::{
-    Last, PATH_MAX, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV,
-    Tracee, same_name,
-};
+use frng_core::policy::resolving::{self, Begin};
+use frng_core::policy::{Last, PATH_MAX, Tracee, same_name};
 use frng_core::stat::S_IFLNK;
 
 use crate::kernel;
@@ -26,6 +24,9 @@ const LINKS_MAX: usize = 8;
 const MAX: usize = 2;
 /// Where directories are kept open, if the program has not so many files open: a process's table of files need not grow.
 const APART: i32 = 48;
+
+/// A name in a directory.
+type Name = Text<{ same_name::NAME_MAX + 1 }>;
 
 /// What is open for a call.
 pub struct Kept {
@@ -73,60 +74,19 @@ pub fn translate(
     last: Last,
     to: TraceeAddr,
 ) -> Option<()> {
-    if content.alone == 0 {
-        return None;
-    }
-    let may_be_mount = |name: &[u8]| content.mounts.may_have(name);
+    let (before, name) = cut(path, content)?;
     let is_absolute = path.first() == Some(&b'/');
-    let cut = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-    let (before, name) = path.split_at_checked(cut)?;
-    let is_plain = |part: &[u8]| part != b".." && !may_be_mount(part);
-    if !same_name::is_plain(name) || may_be_mount(name) || !before.split(|byte| *byte == b'/').all(is_plain) {
+    if content.alone == 0 || dirfd < 0 && dirfd != libc::AT_FDCWD && !is_absolute {
         return None;
     }
-    if dirfd < 0 && dirfd != libc::AT_FDCWD && !is_absolute {
-        return None;
-    }
-    let directory = if before.iter().all(|byte| *byte == b'/') {
-        if is_absolute { kept.move_away(open_root(content)?)? } else { dirfd }
-    } else {
-        // A relative path may begin outside of the root, and get into it unnoticed; then `..` of a link ends there.
-        let links = if is_absolute && content.mounts.is_empty() { 0 } else { RESOLVE_NO_SYMLINKS };
-        let resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | links;
-        let opened = if is_absolute {
-            let root = open_root(content)?;
-            let opened =
-                kernel::open_directory(root, Text::<PATH_MAX>::of(&[before])?.bytes(), resolve | RESOLVE_IN_ROOT);
-            kernel::close(root);
-            opened
-        } else {
-            kernel::open_directory(dirfd, Text::<PATH_MAX>::of(&[before])?.bytes(), resolve | RESOLVE_BENEATH)
-        };
-        kept.move_away(opened?)?
-    };
+    let directory = directory(content, kept, dirfd, before)?;
     // There what is open for the call would be seen. Of a descriptor that is none, or of a file, the tracer tells.
     if directory != libc::AT_FDCWD && kernel::is_in_procfs(directory) != Some(false) {
         return None;
     }
-    let mut name = Text::<{ same_name::NAME_MAX + 1 }>::of(&[name])?;
+    let mut name = Name::of(&[name])?;
     if matches!(last, Last::Target | Last::Made) {
-        let mut links = 0;
-        loop {
-            match kernel::stat_at(directory, name.bytes()) {
-                Ok(real) if real.file_type() == S_IFLNK => {
-                    if links == LINKS_MAX || !same_name::tells_where_it_leads(&real) {
-                        return None;
-                    }
-                }
-                Ok(_) | Err(Errno::ENOENT) => break,
-                Err(_) => return None,
-            }
-            links += 1;
-            name = kernel::link_at(directory, name.bytes())?;
-            if !same_name::is_plain(name.without_end()) || may_be_mount(name.without_end()) {
-                return None;
-            }
-        }
+        name = followed(content, directory, name)?;
     }
     let mut number = [0; 10];
     let parts = if directory == libc::AT_FDCWD {
@@ -137,6 +97,58 @@ pub fn translate(
     let text = Text::<512>::of(&parts)?;
     let terminated = text.without_end().len() + 1;
     thread.write(to, text.bytes().get(..terminated)?).ok()
+}
+
+/// A path before its last component, and that, if nothing is mounted at any of them and none is special.
+fn cut<'p>(path: &'p [u8], content: &Content) -> Option<(&'p [u8], &'p [u8])> {
+    let end = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let (before, name) = path.split_at_checked(end)?;
+    let is_passed = |part: &[u8]| part != b".." && !content.mounts.may_have(part);
+    let is_simple = is_plain(name, content) && before.split(|byte| *byte == b'/').all(is_passed);
+    is_simple.then_some((before, name))
+}
+
+fn is_plain(name: &[u8], content: &Content) -> bool {
+    same_name::is_plain(name) && !content.mounts.may_have(name)
+}
+
+/// The directory that the beginning of a path leads to, which may be empty or slashes.
+fn directory(content: &Content, kept: &Kept, dirfd: i32, path: &[u8]) -> Option<i32> {
+    let is_absolute = path.first() == Some(&b'/');
+    if path.is_empty() {
+        return Some(dirfd);
+    }
+    let path = Text::<PATH_MAX>::of(&[path])?;
+    let opened = if is_absolute {
+        let root = open_root(content)?;
+        let flags = resolving::flags(Begin::Root, !content.mounts.is_empty());
+        let opened = kernel::open_directory(root, path.bytes(), flags);
+        kernel::close(root);
+        opened
+    } else {
+        kernel::open_directory(dirfd, path.bytes(), resolving::flags(Begin::Anywhere, true))
+    };
+    kept.move_away(opened?)
+}
+
+/// The name in the same directory that links lead to from one of this name.
+fn followed(content: &Content, directory: i32, mut name: Name) -> Option<Name> {
+    for _ in 0..=LINKS_MAX {
+        match kernel::stat_at(directory, name.bytes()) {
+            Ok(real) if real.file_type() == S_IFLNK => {
+                if !same_name::tells_where_it_leads(&real) {
+                    return None;
+                }
+            }
+            Ok(_) | Err(Errno::ENOENT) => return Some(name),
+            Err(_) => return None,
+        }
+        name = kernel::link_at(directory, name.bytes())?;
+        if !is_plain(name.without_end(), content) {
+            return None;
+        }
+    }
+    None
 }
 
 /// `O_PATH` of the process's root, which the daemon keeps open.

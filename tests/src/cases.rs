@@ -12,6 +12,7 @@ pub mod frng_only;
 pub mod identity;
 pub mod int80;
 pub mod lifetime;
+pub mod mapped;
 pub mod mixed;
 pub mod mode;
 pub mod mounts;
@@ -114,6 +115,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         root_exec::CASES,
         mounts::CASES,
         mounts_devices::CASES,
+        mapped::CASES,
         mounts_told::CASES,
         odds::CASES,
         scheduling::CASES,

@@ -32,6 +32,8 @@ pub fn play(role: &str, args: &[&str]) -> ExitCode {
         // The last ones are names of scripts, as above.
         "program" | "/s" | "s" | "/t" | "../s" => program(),
         "look" => seen::show(c"f"),
+        "mapped" => crate::cases::mapped::play(args),
+        "until-told" => crate::cases::mapped::stay(),
         "status" => crate::cases::procfs::tell_status(),
         "maker" => crate::cases::races::make_children(args),
         "make" => make(),

@@ -37,6 +37,7 @@ pub mod procfs;
 pub mod program;
 pub mod questions;
 pub mod reach;
+pub mod resolving;
 pub mod root;
 mod root_exec;
 mod root_socket;

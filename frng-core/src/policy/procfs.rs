@@ -1,4 +1,4 @@
-//! What procfs tells of fooled processes: proc_pid_status(5), what is mounted for one in another root, and whom it says
+//! What procfs tells of fooled processes: proc_pid_status(5), what is mounted and mapped for one in another root, and whom it says
 //! their files belong to (`fs/proc/base.c: task_dump_owner`).
 //!
 //! The kernel makes such a text when it is read, and reading does not stop. So a descriptor of a file that tells something
@@ -24,7 +24,7 @@ pub const NAME_MAX: usize = 256;
 const COPY_PATH_MAX: usize = 64;
 
 /// Names of files that tell something faked.
-const NAMES: [&[u8]; 4] = [b"status", b"mounts", b"mountinfo", b"mountstats"];
+const NAMES: [&[u8]; 6] = [b"status", b"mounts", b"mountinfo", b"mountstats", b"maps", b"smaps"];
 
 /// Whether a path may be that of a file which tells something faked; links of other names are not followed to find out.
 pub fn may_name(path: &[u8]) -> bool {

@@ -46,8 +46,11 @@ impl Thread {
             return None;
         }
         let other = self.numbered(place.tid)?;
-        let told =
-            if place.rest == "status" { self.status_told(&name, &other)? } else { other.mounts_told(place.rest)? };
+        let told = match place.rest {
+            "status" => self.status_told(&name, &other)?,
+            "maps" | "smaps" => self.maps_told(&name, &other)?,
+            rest => other.mounts_told(rest)?,
+        };
         let copy = unnamed(&name, &told).ok()?;
         let path = format!("/proc/{}/fd/{}\0", std::process::id(), copy.as_raw_fd());
         self.held.borrow_mut().push(Rc::new(copy.into()));

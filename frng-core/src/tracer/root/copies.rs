@@ -40,6 +40,7 @@ struct Origin {
 pub struct Copy {
     origin: Origin,
     file: OwnedFd,
+    stat: Statx,
     _interpreter: OwnedFd,
     len: u64,
 }
@@ -48,6 +49,11 @@ impl Copy {
     /// A name by which the kernel finds it.
     pub fn name(&self) -> Vec<u8> {
         name_of(&self.file)
+    }
+
+    /// What the kernel tells of it.
+    pub fn stat(&self) -> &Statx {
+        &self.stat
     }
 }
 
@@ -102,7 +108,8 @@ fn make(origin: Origin, program: &OwnedFd, interpreter: &OwnedFd) -> io::Result<
     redirect(&to, len, text.len() as u64)?;
     // Nobody may have it open for writing when it is executed.
     let file = OwnedFd::from(reopen(&OwnedFd::from(to))?);
-    Ok(Copy { origin, file, _interpreter: interpreter, len })
+    let stat = open::stat(&file).map_err(|errno| io::Error::from_raw_os_error(errno.0))?;
+    Ok(Copy { origin, file, stat, _interpreter: interpreter, len })
 }
 
 /// The convention of a header.

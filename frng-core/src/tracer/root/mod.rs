@@ -8,6 +8,7 @@
 mod copies;
 pub mod emulators;
 mod left;
+mod maps;
 mod mountinfo;
 mod mounting;
 mod mounts;

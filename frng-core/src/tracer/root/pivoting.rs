@@ -23,9 +23,8 @@ impl Thread {
         if new_mount == root_mount || walk.mount_of(&old)? == root_mount {
             return Err(Errno::EBUSY);
         }
-        let is_hosts_root = open::stat_at(libc::AT_FDCWD, b"/", 0)?.id().key() == root.key;
-        let are_mounts = (is_hosts_root || root_mount.0 == root.key) && new_mount.0 == new.key;
-        if !are_mounts || !walk.is_below(&old, &new.key)? {
+        let is_roots_mount = is_mounted(&root)? || rooted.mounts.shows(&root.key);
+        if !is_roots_mount || new_mount.0 != new.key || !walk.is_below(&old, &new.key)? {
             return Err(Errno::EINVAL);
         }
         let told =
@@ -35,4 +34,11 @@ impl Thread {
         self.tell_of_mounts();
         self.enter(new).await
     }
+}
+
+/// Whether something is really mounted at a directory.
+fn is_mounted(at: &Directory) -> Result<bool, Errno> {
+    let parent = open::path_only(at.raw(), b"..", libc::O_DIRECTORY)?;
+    let is_top = open::stat(&parent)?.id().key() == at.key;
+    Ok(is_top || open::mount_id(&parent)? != open::mount_id(&*at.fd)?)
 }

@@ -38,7 +38,7 @@ pub struct Program {
     /// The name that its thread has to get, terminated.
     pub comm: Option<[u8; COMM_LEN]>,
     /// What is executed in its place.
-    _copy: Option<Rc<Copy>>,
+    pub(super) copy: Option<Rc<Copy>>,
 }
 
 impl Program {
@@ -149,14 +149,8 @@ impl Thread {
         let place = if path.is_empty() && naming::is_by_file() { open::place(&file)? } else { Vec::new() };
         let comm = if place.is_empty() { base(called) } else { base(&place) };
         let is_named = base(&name) == comm;
-        let program = Program {
-            found,
-            stat,
-            file,
-            called: called.to_vec(),
-            comm: (!is_named).then(|| comm_of(comm)),
-            _copy: copy,
-        };
+        let program =
+            Program { found, stat, file, called: called.to_vec(), comm: (!is_named).then(|| comm_of(comm)), copy };
         self.put_name(to, &padded(&name, called.len()))?;
         self.rooted.borrow_mut().starting = Some(Rc::new(program));
         Ok(())

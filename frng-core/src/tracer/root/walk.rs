@@ -8,9 +8,8 @@ use super::mounts::{Mounts, Shown};
 use super::open;
 use crate::errno::Errno;
 use crate::inode::InodeKey;
-use crate::policy::{
-    Last, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV,
-};
+use crate::policy::resolving::{self, Begin};
+use crate::policy::{Last, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV};
 use crate::stat::{S_IFDIR, S_IFLNK, Statx};
 
 /// `MAXSYMLINKS` (`include/linux/namei.h`).
@@ -144,15 +143,14 @@ impl<P: Process> Walk<'_, P> {
         if is_special(name) || !is_absolute && (open::is_in_procfs(&*start.fd) || !self.is_inside(start)) {
             return None;
         }
-        // Within one mount there are no links of procfs.
-        let scope = RESOLVE_NO_XDEV | if is_absolute { RESOLVE_IN_ROOT } else { RESOLVE_BENEATH };
         let directory = if before.iter().all(|byte| *byte == b'/') {
             if is_absolute && open::is_in_procfs(&*start.fd) {
                 return None;
             }
             Rc::clone(&start.fd)
         } else {
-            match open::resolved(start.raw(), before, libc::O_DIRECTORY, scope) {
+            let begin = if is_absolute { Begin::Root } else { Begin::Inside };
+            match open::resolved(start.raw(), before, libc::O_DIRECTORY, resolving::flags(begin, false)) {
                 Ok(directory) => Rc::new(directory),
                 Err(errno @ (Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ENAMETOOLONG)) => {
                     return Some(Err(errno));
