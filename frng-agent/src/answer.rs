@@ -1,5 +1,7 @@
 //! A call that the program has issued.
 
+use core::mem::MaybeUninit;
+
 use frng_core::call::{Call, Scope, Sys, TraceeAddr, table};
 use frng_core::errno::Errno;
 use frng_core::inside::calls;
@@ -22,7 +24,10 @@ pub fn answer(frame: &mut Frame, scratch: u64) -> bool {
         return false;
     }
     let local = mapped::local();
-    let Some(content) = local.read().filter(|content| content.usable != 0 && content.has(sys)) else { return false };
+    let mut content = MaybeUninit::uninit();
+    let Some(content) = local.read(&mut content).filter(|content| content.usable != 0 && content.has(sys)) else {
+        return false;
+    };
     let rooted = content.rooted != 0;
     if !rooted && !content.mounts.is_empty() && calls::removes_names(sys) {
         return false;
@@ -32,7 +37,7 @@ pub fn answer(frame: &mut Frame, scratch: u64) -> bool {
         return false;
     }
     let kept = Kept::new(&call);
-    let thread = Thread::new(lies, local, &content, frame.signals(), &kept, TraceeAddr(scratch));
+    let thread = Thread::new(lies, local, content, frame.signals(), &kept, TraceeAddr(scratch));
     let is_alike = || now(same_name::are_all(&thread, &call, |name| content.mounts.may_have(name))) == Some(true);
     let outcome = if !rooted || is_alike() {
         now(table::dispatch(&thread, &call))

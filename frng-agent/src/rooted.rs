@@ -29,18 +29,23 @@ const APART: i32 = 48;
 type Name = Text<{ same_name::NAME_MAX + 1 }>;
 
 /// What is open for a call.
-pub struct Kept {
+pub struct Kept<'c> {
     open: [Cell<Option<i32>>; MAX],
-    /// The lowest number it may have.
-    from: i32,
+    call: &'c Call,
 }
 
-impl Kept {
-    /// Nothing yet. What the call itself names by a number will never be one of these, also if that is not open.
-    pub fn new(call: &Call) -> Kept {
+impl<'c> Kept<'c> {
+    /// Nothing yet.
+    pub fn new(call: &'c Call) -> Kept<'c> {
+        Kept { open: Default::default(), call }
+    }
+
+    /// The lowest number that is used: what the call itself names by a number will never be one of these, also if that is not open.
+    fn lowest(&self) -> i32 {
+        let call = self.call;
         let named = [Arg::Dirfd, Arg::NewDirfd].into_iter().filter(|kind| call.row().args.contains(kind));
         let above = named.map(|kind| (call.int(kind) as i32).saturating_add(1)).max();
-        Kept { open: Default::default(), from: above.unwrap_or_default().max(APART) }
+        above.unwrap_or_default().max(APART)
     }
 
     /// Closes all of it.
@@ -59,7 +64,7 @@ impl Kept {
 
     /// The same file by a number that no call of the program gets, which gets the lowest that is free.
     fn move_away(&self, file: i32) -> Option<i32> {
-        let apart = kernel::duplicate(file, self.from.max(file.saturating_add(1)) as u64);
+        let apart = kernel::duplicate(file, self.lowest().max(file.saturating_add(1)) as u64);
         kernel::close(file);
         self.keep(apart?)
     }
@@ -69,7 +74,7 @@ impl Kept {
 pub fn translate(
     thread: &Thread,
     content: &Content,
-    kept: &Kept,
+    kept: &Kept<'_>,
     (dirfd, path): (i32, &[u8]),
     last: Last,
     to: TraceeAddr,
@@ -113,7 +118,7 @@ fn is_plain(name: &[u8], content: &Content) -> bool {
 }
 
 /// The directory that the beginning of a path leads to, which may be empty or slashes.
-fn directory(content: &Content, kept: &Kept, dirfd: i32, path: &[u8]) -> Option<i32> {
+fn directory(content: &Content, kept: &Kept<'_>, dirfd: i32, path: &[u8]) -> Option<i32> {
     let is_absolute = path.first() == Some(&b'/');
     if path.is_empty() {
         return Some(dirfd);

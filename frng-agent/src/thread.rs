@@ -9,7 +9,8 @@ use frng_core::errno::Errno;
 use frng_core::inside::local::{Content, Local};
 use frng_core::policy::{Last, Process, SCRATCH_LEN, Schedule, Settings, Tracee, TraceeExt};
 use frng_core::shared::SharedTable;
-use frng_core::stat::{STATX_LEN, STATX_WANTED, Statx};
+use frng_core::stat::{STATX_WANTED, Statx};
+use zerocopy::{FromZeros, IntoBytes};
 
 use crate::rooted::{self, Kept};
 use crate::signals::Signals;
@@ -23,7 +24,7 @@ pub struct Thread<'a> {
     settings: Settings,
     scratch: TraceeAddr,
     signals: &'a Signals,
-    kept: &'a Kept,
+    kept: &'a Kept<'a>,
     /// A call was interrupted by a signal that the tracer holds back, or only the tracer can answer: all has to be done
     /// again.
     interrupted: Cell<bool>,
@@ -36,7 +37,7 @@ impl<'a> Thread<'a> {
         local: &'a Local,
         content: &'a Content,
         signals: &'a Signals,
-        kept: &'a Kept,
+        kept: &'a Kept<'a>,
         scratch: TraceeAddr,
     ) -> Thread<'a> {
         let settings = content.settings();
@@ -128,10 +129,10 @@ impl Tracee for Thread<'_> {
 
     async fn stat(&self, file: FileRef) -> Result<Statx, Errno> {
         let (dirfd, path) = self.at(file);
-        let mut bytes = [0u8; STATX_LEN];
-        let buffer = bytes.as_mut_ptr() as u64;
+        let mut stat = Statx::new_zeroed();
+        let buffer = stat.as_mut_bytes().as_mut_ptr() as u64;
         self.issue(Sys::Statx, [dirfd, path, file.flags as u32 as u64, u64::from(STATX_WANTED), buffer, 0])?;
-        zerocopy::FromBytes::read_from_bytes(&bytes).map_err(|_| Errno::EIO)
+        Ok(stat)
     }
 
     fn paths_changed(&self) {}

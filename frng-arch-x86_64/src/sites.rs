@@ -154,12 +154,12 @@ fn padding(code: &[u8]) -> Option<u64> {
             return None;
         }
         let end = instruction.next_ip();
+        if begin > i8::MAX as u64 {
+            return None;
+        }
         let nothing = matches!(instruction.mnemonic(), Mnemonic::Nop | Mnemonic::Int3);
         if unreachable && nothing {
             let jumped_to = targets.iter().take(count).any(|target| (begin..end).contains(target));
-            if begin > i8::MAX as u64 {
-                return None;
-            }
             if end - begin >= JMP_LEN && !jumped_to {
                 return Some(begin);
             }

@@ -25,6 +25,7 @@ use frng_core::arch::{DONE_NUMBER, HOW_DEEP, IS_LET_GO, WHO_FOOLS};
 use frng_core::daemon;
 use frng_core::filter;
 use frng_core::memory::Place;
+use frng_core::proc_text;
 use frng_core::tracer::Engine;
 
 use options::{Action, EngineChoice, Run};
@@ -282,7 +283,7 @@ fn ask_daemon(question: u64) -> Option<libc::c_long> {
 
 /// The process that traces this one.
 fn traced_by() -> Option<u32> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let status = proc_text::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
     line.trim().parse().ok().filter(|tracer| *tracer != 0)
 }

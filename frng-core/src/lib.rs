@@ -36,6 +36,8 @@ pub mod log;
 #[cfg(feature = "std")]
 pub mod memory;
 #[cfg(feature = "std")]
+pub mod proc_text;
+#[cfg(feature = "std")]
 pub mod state;
 #[cfg(feature = "std")]
 pub mod stats;

@@ -23,6 +23,7 @@ use super::protocol::{Reply, Request};
 use super::sessions::{Reservation, Sessions};
 use super::socket::{Channel, Listener};
 use crate::policy::{NullPaths, Protected, Settings};
+use crate::proc_text;
 use crate::tracer::{Attach, Engine, Order};
 
 /// Bytes of a connection thread's stack.
@@ -286,7 +287,7 @@ fn unexpected(request: &Request) -> io::Error {
 
 /// The kernel's last capability; a recent one where it does not tell.
 fn last_cap() -> u32 {
-    let told = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap").ok();
+    let told = proc_text::read_to_string("/proc/sys/kernel/cap_last_cap").ok();
     told.and_then(|text| text.trim().parse().ok()).unwrap_or(40)
 }
 
@@ -314,7 +315,7 @@ fn proc_device() -> u64 {
 
 /// What is protected of files of others: one of proc_sys_fs(5)'s `protected_*`; `None` if the kernel does not tell.
 fn sysctl(kind: &str) -> Option<u32> {
-    std::fs::read_to_string(format!("/proc/sys/fs/protected_{kind}")).ok()?.trim().parse().ok()
+    proc_text::read_to_string(format!("/proc/sys/fs/protected_{kind}")).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

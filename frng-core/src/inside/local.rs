@@ -4,7 +4,7 @@
 //! different credentials; then the agent answers nothing ([`Content::usable`]).
 
 use core::cell::UnsafeCell;
-use core::mem::offset_of;
+use core::mem::{MaybeUninit, offset_of};
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -120,15 +120,16 @@ impl Local {
         self.groups.get(index).map(|group| group.load(Ordering::Relaxed))
     }
 
-    /// A copy of the content; `None` if it is just being changed.
-    pub fn read(&self) -> Option<Content> {
+    /// Copies the content; `None` if it is just being changed. Not returned, since each call of a program would then pay for
+    /// copies of the copy.
+    pub fn read<'c>(&self, to: &'c mut MaybeUninit<Content>) -> Option<&'c Content> {
         let before = self.sequence.load(Ordering::Acquire);
         // SAFETY: the memory is always initialized, and every bit pattern is a value. The tracer may write to it at the
         // same time; then the sequence number differs and the copy is not used.
-        let content = unsafe { self.content.get().read_volatile() };
+        let content = to.write(unsafe { self.content.get().read_volatile() });
         fence(Ordering::Acquire);
         let after = self.sequence.load(Ordering::Relaxed);
-        (before == after && before & 1 == 0).then_some(content)
+        (before == after && before & 1 == 0).then_some(&*content)
     }
 }
 

@@ -277,7 +277,9 @@ impl<T: Tracee> Checker<'_, T> {
             Some(_) => self.may_delete(to)?,
             None => self.may_create(&to_directory)?,
         }
-        if from_directory.is(&to_directory) {
+        let is_over_a_file = !exchange && to.target.is_some_and(|target| !target.is_directory());
+        if from_directory.is(&to_directory) || source.is_directory() && is_over_a_file {
+            // Nobody's `..` changes; or ENOTDIR.
             return Ok(());
         }
         // Its `..` changes.

@@ -87,21 +87,18 @@ impl Agent {
 
 /// What the program headers load. All of it becomes executable and not writable, so none may need to be written to.
 fn segments(image: &[u8], elf: &Elf) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    for header in elf.program_headers.iter().filter(|header| header.p_type == PT_LOAD) {
+    let loaded = || elf.program_headers.iter().filter(|header| header.p_type == PT_LOAD);
+    let len = loaded().map(|header| header.vm_range().end).max().unwrap_or(0);
+    if len as u64 > layout::AGENT_MAX {
+        return Err("it is too large".to_owned());
+    }
+    let mut bytes = vec![0; len.next_multiple_of(PAGE)];
+    for header in loaded() {
         if header.p_memsz != header.p_filesz {
             return Err("it has memory to be written to".to_owned());
         }
         let content = image.get(header.file_range()).ok_or("a segment is outside of the file")?;
-        let range = header.vm_range();
-        if range.end as u64 > layout::AGENT_MAX {
-            return Err("it is too large".to_owned());
-        }
-        if bytes.len() < range.end {
-            bytes.resize(range.end, 0);
-        }
-        bytes[range].copy_from_slice(content);
+        bytes[header.vm_range()].copy_from_slice(content);
     }
-    bytes.resize(bytes.len().next_multiple_of(PAGE), 0);
     Ok(bytes)
 }

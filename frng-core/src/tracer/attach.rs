@@ -16,6 +16,7 @@ use super::tracked::Tracked;
 use super::{Attach, Attached, Engine};
 use crate::creds::Creds;
 use crate::policy::{Process, Schedule};
+use crate::proc_text;
 
 impl Tracer {
     pub(super) fn attach(&mut self, attach: Attach) {
@@ -129,7 +130,7 @@ fn is_gone(process: &OwnedFd) -> bool {
 
 /// umask(2) of a process; the usual one if it cannot be told.
 fn umask_of(pid: i32) -> u32 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = proc_text::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
     line.and_then(|octal| u32::from_str_radix(octal.trim(), 8).ok()).unwrap_or(0o022)
 }

@@ -16,6 +16,7 @@ use crate::filter::{self, Late};
 use crate::inside::calls;
 use crate::inside::layout::LEAVING;
 use crate::policy::{self, Answer, Outcome, PATH_MAX, TraceeExt, reach};
+use crate::proc_text;
 use crate::stats::Subject;
 
 impl Tracer {
@@ -303,7 +304,7 @@ impl Tracer {
         let call = call.display(text);
         let tid = thread.tid;
         // As it calls itself now; nothing if it is gone.
-        let program = std::fs::read_to_string(format!("/proc/{tid}/comm")).unwrap_or_default();
+        let program = proc_text::read_to_string(format!("/proc/{tid}/comm")).unwrap_or_default();
         let (program, notes) = (program.trim_end(), thread.take_notes());
         match outcome {
             Ok(Answer::Pass) => self.log.debug(format_args!("{tid} {program}: {call} is left to the kernel{notes}")),

@@ -22,7 +22,6 @@
 //! lives, stopped or not ([`wait::anybody_lives`]).
 
 use std::collections::VecDeque;
-use std::fs;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +32,7 @@ use super::run::Tracer;
 use super::space::Space;
 use super::tracked::Tracked;
 use super::wait::Event;
+use crate::proc_text;
 
 /// How many ended tracees are remembered if no child waits. Only those that end while a stop of theirs is still on its way
 /// matter.
@@ -214,7 +214,7 @@ impl Stat {
     pub(super) fn of(tid: i32) -> Option<Stat> {
         /// `include/linux/sched.h`
         const PF_EXITING: u64 = 4;
-        let stat = fs::read_to_string(format!("/proc/{tid}/stat")).ok()?;
+        let stat = proc_text::read_to_string(format!("/proc/{tid}/stat")).ok()?;
         // The second field may hold blanks and parentheses; the third follows the last one.
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
         let number = |field: usize| -> Option<u64> { fields.get(field - 3)?.parse().ok() };

@@ -20,6 +20,7 @@ use crate::call::FileRef;
 use crate::errno::Errno;
 use crate::inode::InodeKey;
 use crate::policy::{PATH_MAX, RESOLVE_CACHED, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV, TraceeExt};
+use crate::proc_text;
 use crate::stat::{STATX_WANTED, Statx};
 
 /// Whether a thread sees the same mounts and root as the daemon.
@@ -245,7 +246,7 @@ fn statx(dirfd: i32, path: &CStr, flags: i32) -> io::Result<Statx> {
 
 /// The `O_*` flags of an open descriptor (proc_pid_fdinfo(5)); `None` if it cannot be told.
 pub fn descriptor_flags(tid: i32, fd: i32) -> Option<u32> {
-    let info = std::fs::read_to_string(format!("/proc/{tid}/fdinfo/{fd}")).ok()?;
+    let info = proc_text::read_to_string(format!("/proc/{tid}/fdinfo/{fd}")).ok()?;
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"))?;
     u32::from_str_radix(flags.trim(), 8).ok()
 }

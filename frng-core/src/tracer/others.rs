@@ -8,6 +8,7 @@ use super::lookup;
 use super::thread::Thread;
 use crate::creds::{Creds, Ids};
 use crate::policy::{Others, Sender};
+use crate::proc_text;
 
 /// How many processes that have ended are remembered, and how many senders of one process.
 const REMEMBERED: usize = 1024;
@@ -100,7 +101,7 @@ impl Others for Thread {
     }
 
     fn process_of_descriptor(&self, fd: i32) -> Option<i32> {
-        let info = std::fs::read_to_string(format!("/proc/{}/fdinfo/{fd}", self.tid)).ok()?;
+        let info = proc_text::read_to_string(format!("/proc/{}/fdinfo/{fd}", self.tid)).ok()?;
         info.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok().filter(|pid| *pid > 0)
     }
 

@@ -11,6 +11,7 @@ use super::lookup;
 use super::thread::Thread;
 use crate::creds::Creds;
 use crate::policy::procfs::{self, Story, place};
+use crate::proc_text;
 
 /// A file in the directory of a process or of one of its threads.
 struct Place<'p> {
@@ -59,7 +60,7 @@ impl Thread {
 
     /// proc_pid_status(5) of a thread.
     fn status_told(&self, name: &str, other: &Thread) -> Option<Vec<u8>> {
-        let text = fs::read_to_string(name).ok()?;
+        let text = proc_text::read_to_string(name).ok()?;
         let mut told = String::with_capacity(text.len());
         let groups = Rc::clone(&other.groups.borrow());
         let story = Story {
@@ -110,7 +111,7 @@ impl Thread {
     /// Whether a descriptor can be read from, and has not been.
     fn is_fresh(&self, fd: i32) -> bool {
         let flags = lookup::descriptor_flags(self.tid, fd).unwrap_or(libc::O_PATH as u32);
-        let info = fs::read_to_string(format!("/proc/{}/fdinfo/{fd}", self.tid)).unwrap_or_default();
+        let info = proc_text::read_to_string(format!("/proc/{}/fdinfo/{fd}", self.tid)).unwrap_or_default();
         let position = info.lines().find_map(|line| line.strip_prefix("pos:")).map(str::trim);
         let is_read = flags & (libc::O_ACCMODE | libc::O_PATH) as u32 == libc::O_RDONLY as u32;
         is_read && position == Some("0")

@@ -6,13 +6,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
-use std::io::{self, Read, Seek};
+use std::io::Seek;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::proc_text;
 
 /// Types of filesystems that need nobody else, and those of the kernel's own. All others may be remote.
 const LOCAL: &[&str] = &[
@@ -87,10 +89,8 @@ impl Remote {
 
     fn read(&self) {
         let read = |mut list: &File| {
-            let mut text = Vec::new();
             list.rewind()?;
-            list.read_to_end(&mut text)?;
-            io::Result::Ok(text)
+            proc_text::rest(list)
         };
         if let Some(Ok(text)) = self.list.as_ref().map(read) {
             *self.mounts.borrow_mut() = Mounts::parse(&text);

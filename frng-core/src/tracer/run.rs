@@ -381,6 +381,7 @@ impl Tracer {
                 return result;
             }
         }
+        let _brought = self.follower.bring(tid);
         let tracked = self.tracked(tid)?;
         match (&tracked.phase, tracked.thread.engine) {
             (Phase::Leaving(leaving), _) if !leaving.running => ptrace::step(tid, signal),

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -13,6 +13,7 @@ use super::known::{Known, Stubs, When};
 use super::ptrace;
 use crate::inside::layout::STUBS_LEN;
 use crate::inside::sites::{Inside, Site, Way, Window};
+use crate::proc_text;
 
 /// Memory of one or more tracees, made anew by exec, copied by fork, shared by threads and after vfork.
 #[derive(Debug, Default)]
@@ -245,7 +246,7 @@ impl Space {
 /// Whether a site is in private memory that holds a file's code. What is shared would change for others, who have no
 /// such stub; what is in no file is code that the program makes and may change at any time.
 fn is_own_code(tid: i32, site: &Site) -> bool {
-    let maps = fs::read_to_string(format!("/proc/{tid}/maps")).unwrap_or_default();
+    let maps = proc_text::read_to_string(format!("/proc/{tid}/maps")).unwrap_or_default();
     let holds = |range: &str| {
         let (begin, end) = range.split_once('-')?;
         let range = u64::from_str_radix(begin, 16).ok()?..u64::from_str_radix(end, 16).ok()?;

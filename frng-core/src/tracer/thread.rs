@@ -33,6 +33,7 @@ use crate::filter::Late;
 use crate::inode::InodeKey;
 use crate::log::Log;
 use crate::policy::{Last, MountSource, MountTold, Note, Others, Outcome, Process, Schedule, Settings, Tracee};
+use crate::proc_text;
 use crate::stat::{STATX_WANTED, Statx};
 use crate::state::Table;
 use crate::stats::Stats;
@@ -294,6 +295,7 @@ impl Thread {
         /// `SECCOMP_SET_MODE_FILTER` (seccomp(2)).
         const SET_MODE_FILTER: u64 = 1;
         let filter = self.world.trampoline.filter_address(self.abi(), late);
+        let filter = filter.map_err(|error| Errno(error.raw_os_error().unwrap_or(libc::EIO)))?;
         let result = self.syscall(Sys::Seccomp, [SET_MODE_FILTER, flags, filter, 0, 0, 0]).await;
         if let (Some(stats), Ok(0)) = (&self.world.stats, result) {
             stats.added(late);
@@ -489,7 +491,7 @@ impl Tracee for Thread {
     }
 
     fn realtime_utilization(&self) -> u32 {
-        let told = std::fs::read_to_string("/proc/sys/kernel/sched_util_clamp_min_rt_default");
+        let told = proc_text::read_to_string("/proc/sys/kernel/sched_util_clamp_min_rt_default");
         told.ok().and_then(|told| told.trim().parse().ok()).unwrap_or(0)
     }
 

@@ -54,6 +54,8 @@ pub struct Trampoline {
     lowered: u64,
     data: Mapping,
     free: RefCell<Vec<u16>>,
+    /// Those that are in the file: most trees need none.
+    filters: RefCell<Vec<Late>>,
 }
 
 /// A slot, given back to its trampoline by [`Trampoline::release`].
@@ -77,13 +79,8 @@ impl Trampoline {
         let data_offset = CODE_LEN * abis.len() + agent_len;
         let (file, data) = place.file(|file| {
             file.set_len((data_offset + DATA_LEN) as u64)?;
-            let programs = Late::ALL.map(|late| (offset(late), late.build(abis)));
             for (index, abi) in abis.iter().enumerate() {
-                let begin = if index == 0 { 0 } else { index * CODE_LEN + agent_len };
-                file.write_all_at(abi.trampoline_code(), begin as u64)?;
-                for (offset, program) in &programs {
-                    file.write_all_at(&filter(*abi, *offset, program), (begin + offset) as u64)?;
-                }
+                file.write_all_at(abi.trampoline_code(), begin(index, agent_len) as u64)?;
             }
             if let Some((agent, lies)) = &agent {
                 let at = layout::TEMPLATE + LIES_OFFSET as u64;
@@ -98,7 +95,8 @@ impl Trampoline {
         // The lowest numbers on top, so that few pages are ever touched.
         let free = (0..COUNTERS.0).rev().collect();
         let lowered = u64::from(depth) * LEVEL_LEN;
-        Ok(Trampoline { file, abis, agent, lowered, data, free: RefCell::new(free) })
+        let filters = Default::default();
+        Ok(Trampoline { file, abis, agent, lowered, data, free: RefCell::new(free), filters })
     }
 
     /// The agent, for tracees of the first ABI.
@@ -145,7 +143,7 @@ impl Trampoline {
         let index = self.index(abi);
         TrampolineLayout {
             address: self.address(abi),
-            code_offset: if index == 0 { 0 } else { (index * CODE_LEN + self.agent_len()) as u64 },
+            code_offset: begin(index, self.agent_len()) as u64,
             code_len: self.code_len(abi) as u64,
             data_offset: (self.abis.len() * CODE_LEN + self.agent_len()) as u64,
             data_len: DATA_LEN as u64,
@@ -207,9 +205,21 @@ impl Trampoline {
         self.slot_address(abi, slot) + (SLOT_LEN - SCRATCH_LEN) as u64
     }
 
-    /// The `struct sock_fprog` of a filter.
-    pub fn filter_address(&self, abi: &dyn Abi, late: Late) -> u64 {
-        abi.trampoline_address() + offset(late) as u64
+    /// The `struct sock_fprog` of a filter, as an address in the tracee.
+    ///
+    /// # Errors
+    /// Those of writing to the file, the first time.
+    pub fn filter_address(&self, abi: &dyn Abi, late: Late) -> io::Result<u64> {
+        let mut filters = self.filters.borrow_mut();
+        if !filters.contains(&late) {
+            let (offset, program) = (offset(late), late.build(self.abis));
+            for (index, abi) in self.abis.iter().enumerate() {
+                let at = begin(index, self.agent_len()) + offset;
+                self.file.write_all_at(&filter(*abi, offset, &program), at as u64)?;
+            }
+            filters.push(late);
+        }
+        Ok(abi.trampoline_address() + offset(late) as u64)
     }
 
     /// Memory for what takes the place of arguments, as an address in the tracee.
@@ -221,6 +231,11 @@ impl Trampoline {
     pub fn empty_string_address(&self, abi: &dyn Abi) -> u64 {
         self.address(abi) + CODE_LEN as u64 - 1
     }
+}
+
+/// Where in the file the code of an ABI is, which is the one with this index: the agent is behind that of the first.
+const fn begin(index: usize, agent_len: usize) -> usize {
+    if index == 0 { 0 } else { index * CODE_LEN + agent_len }
 }
 
 /// Where the `struct sock_fprog` of a filter is, from the begin of the code.

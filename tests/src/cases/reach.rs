@@ -27,6 +27,7 @@ cases![
     a_sticky_directory_keeps_the_files_of_others,
     a_sticky_directory_of_ones_own,
     renaming_a_directory_needs_to_write_to_it,
+    a_directory_over_a_file_is_told_before_it_is_written_to,
     renaming_between_two_names_of_one_file,
     exchange_needs_both_directories,
     links_to_files_of_others,
@@ -255,6 +256,24 @@ fn renaming_a_directory_needs_to_write_to_it() {
     owned(c"a/e", 1000, 1000, 0o755);
     as_user(1000, || {
         let _ = call!(renameat2(AT_FDCWD, c"a/e", AT_FDCWD, c"b/e", 0));
+    });
+}
+
+fn a_directory_over_a_file_is_told_before_it_is_written_to() {
+    for parent in [c"a", c"b"] {
+        dir(parent);
+        mode(parent, 0o777);
+    }
+    dir(c"a/d");
+    file(c"b/f");
+    symlink(c"f", c"b/l");
+    dir(c"b/d");
+    as_user(1000, || {
+        for name in [c"b/f", c"b/l", c"b/d"] {
+            for flags in [0, libc::RENAME_EXCHANGE] {
+                let _ = call!(renameat2(AT_FDCWD, c"a/d", AT_FDCWD, name, flags));
+            }
+        }
     });
 }
 

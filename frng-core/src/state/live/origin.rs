@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 
+use crate::proc_text;
 use crate::shared::ORIGIN_LEN;
 use crate::state::StateFile;
 
@@ -21,7 +22,7 @@ impl Origin {
     pub fn of(state: &StateFile) -> io::Result<Origin> {
         let directory = File::from(state.directory().try_clone_to_owned()?).metadata()?;
         // An exotic kernel may not tell. Then every table is of this boot, as far as we know.
-        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().and_then(|text| boot_id(&text));
+        let boot = proc_text::read_to_string("/proc/sys/kernel/random/boot_id").ok().and_then(|text| boot_id(&text));
         Ok(Origin {
             boot: boot.unwrap_or_default(),
             dev: directory.dev(),

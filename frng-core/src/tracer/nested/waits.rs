@@ -11,6 +11,7 @@ use super::{Blocks, Waiting};
 use crate::call::{Call, Sys, TraceeAddr};
 use crate::errno::Errno;
 use crate::policy::{Answer, Outcome, Tracee};
+use crate::proc_text;
 use crate::tracer::flight::ERESTARTNOINTR;
 use crate::tracer::lookup;
 use crate::tracer::thread::Thread;
@@ -271,6 +272,6 @@ fn group_of(tid: i32) -> Option<i32> {
 
 /// The process behind a descriptor of another one (pidfd_open(2)).
 fn process_behind(tid: i32, descriptor: i32) -> Option<i32> {
-    let info = std::fs::read_to_string(format!("/proc/{tid}/fdinfo/{descriptor}")).ok()?;
+    let info = proc_text::read_to_string(format!("/proc/{tid}/fdinfo/{descriptor}")).ok()?;
     info.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok()
 }

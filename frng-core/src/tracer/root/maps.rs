@@ -1,11 +1,10 @@
 //! What proc_pid_maps(5) and proc_pid_smaps(5) tell of files, for somebody in another root or of a program in one: files by their names
 //! there, and a program's own file where a copy of it is executed ([`super::copies`]). As `fs/proc/task_mmu.c: show_map_vma` writes them.
 
-use std::fs;
-
 use super::walk::Found;
 use super::{Program, open};
 use crate::policy::Tracee;
+use crate::proc_text;
 use crate::stat::Statx;
 use crate::tracer::thread::Thread;
 
@@ -91,7 +90,7 @@ impl Thread {
         if is_host_seen && original.is_none() || self.has_foreign_view() {
             return None;
         }
-        let text = fs::read(name).ok()?;
+        let text = proc_text::read(name).ok()?;
         Some(rewritten(&text, original.as_ref(), |path| self.seen_place(path)))
     }
 }

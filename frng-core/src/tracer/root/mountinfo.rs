@@ -2,13 +2,12 @@
 //! `fs/proc_namespace.c` writes them. They name what is mounted below the root of the process, as it is seen from there,
 //! and what only seems to be mounted.
 
-use std::fs;
-
 use super::mounts::{Mount, Origin, Shown, joined};
 use super::open;
 use super::show::inside;
 use crate::policy::Tracee;
 use crate::policy::mounts::{NOATIME, NODEV, NODIRATIME, NOEXEC, NOSUID, NOSYMFOLLOW, RDONLY, RELATIME};
+use crate::proc_text;
 use crate::stat::Statx;
 use crate::tracer::remote::unescape;
 use crate::tracer::thread::Thread;
@@ -139,7 +138,7 @@ impl Thread {
             "mountstats" => Line::mountstats,
             _ => return None,
         };
-        let text = fs::read(format!("/proc/{}/mountinfo", self.tid)).ok()?;
+        let text = proc_text::read(format!("/proc/{}/mountinfo", self.tid)).ok()?;
         let real: Vec<Line> = text.split(|byte| *byte == b'\n').filter_map(Line::parse).collect();
         Some(self.lines(&real).iter().flat_map(tell).collect())
     }

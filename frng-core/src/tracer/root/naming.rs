@@ -3,7 +3,8 @@
 //! The name of the thread was the number of the descriptor; since Linux 6.14 it is the name of the file
 //! (`fs/exec.c: begin_new_exec`), and kernels of distributions have that in earlier versions. So it is tried.
 
-use std::fs::{self, File};
+use crate::proc_text;
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::ptr;
@@ -47,7 +48,7 @@ fn try_it() -> io::Result<bool> {
                     // The program is loaded; or a signal came before, and it is not tried again.
                     Ok(WaitStatus::Stopped(_, signal)) => {
                         if signal == Signal::SIGTRAP {
-                            name = fs::read_to_string(format!("/proc/{child}/comm"));
+                            name = proc_text::read_to_string(format!("/proc/{child}/comm"));
                         }
                         let _ = kill(child, Signal::SIGKILL);
                     }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use crate::errno::Errno;
+use crate::proc_text;
 use crate::stat::Statx;
 
 /// The kernel's way to say that a path is too long, or has a zero in it.
@@ -90,7 +91,7 @@ pub fn place(file: &impl AsRawFd) -> Result<Vec<u8>, Errno> {
 
 /// The mount of an open file (proc_pid_fdinfo(5)), a number that is another one while this is open.
 pub fn mount_id(file: &impl AsRawFd) -> Result<u64, Errno> {
-    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).map_err(|_| Errno::EIO)?;
+    let info = proc_text::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).map_err(|_| Errno::EIO)?;
     let id = info.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok());
     id.ok_or(Errno::EIO)
 }
