@@ -51,6 +51,11 @@ pub async fn truncate<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     }
     let Ok(real) = tracee.stat(call.file()).await else { return Ok(Answer::Pass) };
     if real.file_type() == S_IFREG && view::seen(tracee, &real).is_node() {
+        let is_descriptor = !call.row().args.contains(&Arg::Path);
+        if is_descriptor && tracee.descriptor_flags(call.file().dirfd).await? & libc::O_PATH as u32 != 0 {
+            // EBADF.
+            return Ok(Answer::Pass);
+        }
         return Err(Errno::EINVAL);
     }
     writing::take_bits(tracee, call, &real, |result| result.is_ok()).await

@@ -16,6 +16,7 @@ cases![
     a_name_that_must_or_must_not_be_there_is_told_before_the_directories,
     a_directory_into_itself_is_told_before_the_directories,
     a_descriptor_for_its_path_is_told_before_the_owner,
+    a_descriptor_for_its_path_is_told_before_what_it_is_of,
     times_that_are_left_alone_are_left_alone_anywhere,
     truncate_clears_suid,
     times_by_a_descriptor_for_its_path,
@@ -146,6 +147,22 @@ fn a_descriptor_for_its_path_is_told_before_the_owner() {
         (1, Setresuid(1001, 1001, 1001)),
         (1, Fchmod(0, 0o755)),
         (1, Fchown(0, 0, 0)),
+    ]);
+}
+
+fn a_descriptor_for_its_path_is_told_before_what_it_is_of() {
+    play(&[
+        (1, Mknod(-1, "a", libc::S_IFBLK | 0o644, 0)),
+        (1, Mknod(-1, "b", libc::S_IFIFO | 0o644, 0)),
+        (2, Open(1, -1, "a", 0o10400000, 0)),
+        (2, Open(2, -1, "b", 0o10400000, 0)),
+        (2, Ftruncate(1, 4096)),
+        (2, Ftruncate(2, 4096)),
+        (2, Truncate("a", 4096)),
+        (2, Truncate("b", 4096)),
+        (2, Setresuid(1001, 1001, 1001)),
+        (2, Ftruncate(1, 4096)),
+        (2, Ftruncate(2, 4096)),
     ]);
 }
 
