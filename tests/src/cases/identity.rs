@@ -57,6 +57,7 @@ cases![
     ids_are_inherited_over_exec,
     ids_of_child_do_not_reach_the_parent,
     raw_setuid_in_a_thread_changes_that_thread_only,
+    raw_setgid_in_a_thread_that_stays,
     thread_inherits_the_ids_of_its_creator,
     exec_copies_effective_to_saved,
     real_id_only_drop,
@@ -535,6 +536,31 @@ fn raw_setuid_in_a_thread_changes_that_thread_only() {
     });
     show_ids("main");
     let _ = call!(setresuid(1, 1, 1));
+    show_ids("main");
+}
+
+/// Both stay root, and ask while the other is there.
+fn raw_setgid_in_a_thread_that_stays() {
+    let (go, wait) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let (made, ready) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            let _ = call!(getegid());
+            let _ = call!(setresgid(5, 6, 7));
+            let _ = call!(getegid());
+            let _ = made.send(());
+            let _ = wait.recv();
+            show_ids("thread");
+            let _ = call!(getegid());
+        });
+        let _ = ready.recv();
+        let _ = call!(getegid());
+        show_ids("main");
+        let _ = call!(setresgid(8, 9, 10));
+        let _ = call!(getegid());
+        let _ = go.send(());
+    });
+    let _ = call!(getegid());
     show_ids("main");
 }
 
