@@ -164,6 +164,7 @@ pub const TABLE: &[(u32, Sys)] = &[
     (Sysno::process_vm_readv as u32, Sys::ProcessVmReadv),
     (Sysno::process_vm_writev as u32, Sys::ProcessVmWritev),
     (Sysno::sched_setaffinity as u32, Sys::SchedSetaffinity),
+    (Sysno::sched_getaffinity as u32, Sys::SchedGetaffinity),
     (Sysno::recvmsg as u32, Sys::Recvmsg),
     (Sysno::getsockopt as u32, Sys::Getsockopt),
     (Sysno::listen as u32, Sys::Listen),

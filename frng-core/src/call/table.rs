@@ -229,7 +229,8 @@ calls! {
     SchedGetparam "sched_getparam" (Pid, Out) Always, schedule::sched_getparam, "what is remembered, else the real one";
     SchedSetattr "sched_setattr" (Pid, In, Flags) Always, schedule::sched_setattr, "done if allowed, else remembered, but for the utilization clamps; a pretended SCHED_DEADLINE reserves nothing and can fork";
     SchedGetattr "sched_getattr" (Pid, Out, Length, Flags) Always, schedule::sched_getattr, "what is remembered, else the real one";
-    SchedSetaffinity "sched_setaffinity" (Pid, Length, In) Restricted, schedule::sched_setaffinity, "as faked ids allow";
+    SchedSetaffinity "sched_setaffinity" (Pid, Length, In) Always, schedule::sched_setaffinity, "as faked ids allow";
+    SchedGetaffinity "sched_getaffinity" (Pid, Length, Out) Always, schedule::sched_getaffinity, "runs as it is, when the tracer does not hold the thread on a core";
     IoprioSet "ioprio_set" (Op, Pid, Int) Always, schedule::ioprio_set, "done if allowed, else remembered; of a process group or user only the calling thread, if it is its own (0), is remembered";
     IoprioGet "ioprio_get" (Op, Pid) Always, schedule::ioprio_get, "what is remembered, else the real one";
 

@@ -267,6 +267,11 @@ pub async fn sched_setaffinity<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     Ok(Answer::Pass)
 }
 
+/// sched_getaffinity(2). It is looked at for the tracer's sake, which may hold a thread on a core for a moment.
+pub async fn sched_getaffinity<T: Tracee>(_: &T, _: &Call) -> Outcome {
+    Ok(Answer::Pass)
+}
+
 /// ioprio_set(2). `block/ioprio.c: set_task_ioprio`.
 pub async fn ioprio_set<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let creds = tracee.creds();

@@ -162,6 +162,7 @@ impl Tracer {
         if number == u64::from(DONE_NUMBER) {
             return self.answer_about_us(tid, args);
         }
+        tracked.asks_for_cores = matches!(abi.sys(number), Some(Sys::SchedGetaffinity | Sys::SchedSetaffinity));
         if tracked.thread.is_off.get() {
             return self.resume(tid, 0);
         }

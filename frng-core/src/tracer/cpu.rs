@@ -42,7 +42,9 @@ impl Follower {
     }
 
     /// Has a stopped tracee wake on this thread's core, if nothing else wants to run anywhere: otherwise it might have to wait there
-    /// while another core has nothing to do. It may be woken until the result is dropped.
+    /// while another core has nothing to do. It is to be woken, and the result then to be dropped.
+    ///
+    /// It must not be about to ask for the cores it may run on, or to change them.
     pub fn bring(&self, tid: i32) -> Option<Brought> {
         let core = self.core?;
         if !self.load.is_all_ours() {
@@ -59,7 +61,23 @@ impl Follower {
     }
 }
 
-/// A tracee that is held on a core. It does not see that: it stands still until it is woken, which is before it may run elsewhere again.
+impl Follower {
+    /// What a tracee has made may have come to be held here with it, and is to run where its maker may.
+    pub fn let_go(&self, maker: i32, child: i32) {
+        let here = self.core.map(only);
+        let mask = |tid: i32| sched_getaffinity(Pid::from_raw(tid)).ok();
+        if here.is_none() || mask(child) != here {
+            return;
+        }
+        if let Some(makers) = mask(maker).filter(|makers| Some(*makers) != here) {
+            // If it is gone it needs no core.
+            let _ = sched_setaffinity(Pid::from_raw(child), &makers);
+        }
+    }
+}
+
+/// A tracee that is held on a core. It stands still until it is woken. If it then takes the core from this thread it may run for a moment
+/// before it is let go: what it might find out or do with its mask meanwhile is a call that stops, or is seen to by [`Follower::let_go`].
 pub struct Brought {
     tid: Pid,
     allowed: CpuSet,

@@ -55,7 +55,7 @@ pub struct Tracer {
     pub(super) early: HashMap<i32, Early>,
     /// Tracees that have ended lately.
     pub(super) ended: Ended,
-    follower: Follower,
+    pub(super) follower: Follower,
     pub(super) sweeper: Sweeper,
     pub(super) ending: Ending,
     /// Filters made from now on stop at every open.
@@ -251,6 +251,7 @@ impl Tracer {
             birth: None,
             watched: false,
             options_unset: false,
+            asks_for_cores: false,
             every_open,
             ready,
         });
@@ -381,8 +382,8 @@ impl Tracer {
                 return result;
             }
         }
-        let _brought = self.follower.bring(tid);
-        let tracked = self.tracked(tid)?;
+        let tracked = self.tracked.get(&tid).ok_or(Gone::Dead)?;
+        let _brought = if tracked.asks_for_cores { None } else { self.follower.bring(tid) };
         match (&tracked.phase, tracked.thread.engine) {
             (Phase::Leaving(leaving), _) if !leaving.running => ptrace::step(tid, signal),
             (Phase::InPlace | Phase::Reissued | Phase::IntoCall(_), _) | (_, Engine::Ptrace) => {

@@ -42,6 +42,8 @@ pub(super) struct Tracked {
     pub(super) watched: bool,
     /// What it has inherited of that, or has, is not so, and is to be changed at its next stop.
     pub(super) options_unset: bool,
+    /// The last call that it has stopped at is about the cores it may run on.
+    pub(super) asks_for_cores: bool,
     /// Its filter stops at every open.
     pub(super) every_open: bool,
     /// Its memory has the trampoline.

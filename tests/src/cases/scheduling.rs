@@ -26,6 +26,8 @@ cases![
     ioprio_set_is_read_back,
     ioprio_goes_to_children_and_threads,
     ioprio_set_errors_are_the_kernels,
+    cores_stay_what_they_are,
+    cores_that_were_chosen_stay_chosen,
 ];
 
 const WHO_PROCESS: i32 = 1;
@@ -333,4 +335,54 @@ fn ioprio_set_errors_are_the_kernels() {
     let _ = call!(ioprio_set(WHO_PROCESS, 0, 5 << 13));
     let _ = call!(ioprio_get(9, 0));
     let _ = call!(ioprio_get(WHO_PROCESS, 0x7fff_fff0));
+}
+
+/// The cores that a thread may run on; none if it is not told.
+fn cores(tid: i32) -> [u64; 16] {
+    let mut mask = [0; 16];
+    match quiet!(sched_getaffinity(tid, size_of_val(&mask), &mut mask)) {
+        Ok(_) => mask,
+        Err(_) => [0; 16],
+    }
+}
+
+/// Whether this thread, children and threads may run on these cores only, whatever calls come between.
+fn are_always(expected: [u64; 16]) -> bool {
+    let mut are = expected != [0; 16];
+    for round in 0..100 {
+        must!(umask(round & 0o77));
+        are &= cores(0) == expected && cores(std::process::id() as i32) == expected;
+        if round % 10 == 0 {
+            in_child(|| {
+                must!(umask(0));
+                let mut told = cores(0) == expected;
+                in_thread(|| told &= cores(0) == expected);
+                if !told {
+                    println!("a child has other ones");
+                }
+            });
+        }
+    }
+    are
+}
+
+fn cores_stay_what_they_are() {
+    println!("{}", are_always(cores(0)));
+}
+
+fn cores_that_were_chosen_stay_chosen() {
+    let all = cores(0);
+    let words = || all.iter().enumerate().filter(|(_, word)| **word != 0);
+    let mut first = [0; 16];
+    if let Some((index, word)) = words().next() {
+        first[index] = 1 << word.trailing_zeros();
+    }
+    let mut last = [0; 16];
+    if let Some((index, word)) = words().next_back() {
+        last[index] = 1 << (63 - word.leading_zeros());
+    }
+    for chosen in [first, last, all, last] {
+        println!("{:?}", quiet!(sched_setaffinity(0, size_of_val(&chosen), &chosen)));
+        println!("{}", are_always(chosen));
+    }
 }

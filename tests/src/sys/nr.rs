@@ -148,6 +148,7 @@ numbers! {
     renameat2 = libc::SYS_renameat2,
     rt_sigaction = libc::SYS_rt_sigaction,
     rt_sigqueueinfo = libc::SYS_rt_sigqueueinfo,
+    sched_getaffinity = libc::SYS_sched_getaffinity,
     sched_setaffinity = libc::SYS_sched_setaffinity,
     sched_getattr = libc::SYS_sched_getattr,
     sched_getparam = libc::SYS_sched_getparam,
