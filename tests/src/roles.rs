@@ -33,6 +33,7 @@ pub fn play(role: &str, args: &[&str]) -> ExitCode {
         "program" | "/s" | "s" | "/t" | "../s" => program(),
         "look" => seen::show(c"f"),
         "mapped" => crate::cases::mapped::play(args),
+        "tell-of-itself" => crate::cases::mapped::tell_of_itself(args),
         "until-told" => crate::cases::mapped::stay(),
         "status" => crate::cases::procfs::tell_status(),
         "maker" => crate::cases::races::make_children(args),

@@ -44,7 +44,8 @@ impl Follower {
     /// Has a stopped tracee wake on this thread's core, if nothing else wants to run anywhere: otherwise it might have to wait there
     /// while another core has nothing to do. It is to be woken, and the result then to be dropped.
     ///
-    /// It must not be about to ask for the cores it may run on, or to change them.
+    /// It must not be about to ask for the cores it may run on, or to change them. Those that go online later are not among the cores
+    /// that it is given back.
     pub fn bring(&self, tid: i32) -> Option<Brought> {
         let core = self.core?;
         if !self.load.is_all_ours() {
@@ -61,15 +62,11 @@ impl Follower {
     }
 }
 
-impl Follower {
-    /// What a tracee has made may have come to be held here with it, and is to run where its maker may.
-    pub fn let_go(&self, maker: i32, child: i32) {
-        let here = self.core.map(only);
-        let mask = |tid: i32| sched_getaffinity(Pid::from_raw(tid)).ok();
-        if here.is_none() || mask(child) != here {
-            return;
-        }
-        if let Some(makers) = mask(maker).filter(|makers| Some(*makers) != here) {
+/// What a tracee has made, both standing still, may run where its maker may: it may have been made while that was held on a core.
+pub fn let_go(maker: i32, child: i32) {
+    let mask = |tid: i32| sched_getaffinity(Pid::from_raw(tid)).ok();
+    if let (Some(makers), Some(childs)) = (mask(maker), mask(child)) {
+        if makers != childs {
             // If it is gone it needs no core.
             let _ = sched_setaffinity(Pid::from_raw(child), &makers);
         }
@@ -77,7 +74,7 @@ impl Follower {
 }
 
 /// A tracee that is held on a core. It stands still until it is woken. If it then takes the core from this thread it may run for a moment
-/// before it is let go: what it might find out or do with its mask meanwhile is a call that stops, or is seen to by [`Follower::let_go`].
+/// before it is let go: what it might find out or do with its mask meanwhile is a call that stops, or is seen to by [`let_go`].
 pub struct Brought {
     tid: Pid,
     allowed: CpuSet,

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::cpu;
 use super::flight::{Birth, Flight};
 use super::lookup;
 use super::ptrace::{self, Gone};
@@ -65,7 +66,7 @@ impl Tracer {
         birth: Option<Birth>,
     ) {
         let Maker { thread, every_open, ready, watched } = maker;
-        self.follower.let_go(thread.tid, child);
+        cpu::let_go(thread.tid, child);
         let mut start = thread.inheritance(same_process);
         start.schedule = start.schedule.of_child();
         if thread.child_apart.take() {

@@ -55,7 +55,7 @@ pub struct Tracer {
     pub(super) early: HashMap<i32, Early>,
     /// Tracees that have ended lately.
     pub(super) ended: Ended,
-    pub(super) follower: Follower,
+    follower: Follower,
     pub(super) sweeper: Sweeper,
     pub(super) ending: Ending,
     /// Filters made from now on stop at every open.

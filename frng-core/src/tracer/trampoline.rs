@@ -10,6 +10,8 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
+use nix::fcntl::posix_fallocate;
+
 use super::agent::Agent;
 use crate::arch::{Abi, TrampolineLayout};
 use crate::filter::Late;
@@ -80,7 +82,11 @@ impl Trampoline {
         let (file, data) = place.file(|file| {
             file.set_len((data_offset + DATA_LEN) as u64)?;
             for (index, abi) in abis.iter().enumerate() {
-                file.write_all_at(abi.trampoline_code(), begin(index, agent_len) as u64)?;
+                let begin = begin(index, agent_len);
+                file.write_all_at(abi.trampoline_code(), begin as u64)?;
+                // There has to be room when one is needed.
+                let filters = layout::TEMPLATE as usize - FILTER_OFFSET;
+                posix_fallocate(&file, (begin + FILTER_OFFSET) as libc::off_t, filters as libc::off_t)?;
             }
             if let Some((agent, lies)) = &agent {
                 let at = layout::TEMPLATE + LIES_OFFSET as u64;

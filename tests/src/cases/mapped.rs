@@ -10,10 +10,15 @@ use libc::{AT_FDCWD, MAP_PRIVATE, MS_BIND, PROT_READ};
 use super::cases;
 use super::mounts::{apart, enter};
 use super::root_exec;
-use crate::stage::{become_program, dir, file_with, fork, open_ro, run, tell_end};
+use crate::stage::{become_program, dir, file_with, fork, in_child, null_ended, open_ro, run, tell_end};
 use crate::sys::NULL;
 
-cases![files_are_named_from_the_root, program_is_named_by_processes_outside, names_with_line_breaks];
+cases![
+    a_program_that_loses_its_name,
+    files_are_named_from_the_root,
+    program_is_named_by_processes_outside,
+    names_with_line_breaks
+];
 
 /// Prints whom a file like `/proc/self/maps` names, each once in order of first mention, and whether the lines are as stat(2) tells of
 /// the files. What frng adds to a process is passed over: it is not the program's.
@@ -119,5 +124,43 @@ fn names_with_line_breaks() {
         map(c"/d/a\nb c\\012");
         let text = fs::read_to_string("/proc/self/maps").unwrap_or_default();
         println!("{:?}", text.lines().find_map(|line| line.split_once("/d/").map(|(_, rest)| rest)));
+    });
+}
+
+/// Tells of this program, which has another name now or none.
+pub fn tell_of_itself(args: &[&str]) {
+    let done = match args {
+        ["unlink"] => fs::remove_file("/one"),
+        ["rename"] => fs::rename("/other", "/another"),
+        ["replace"] => fs::rename("/new", "/old"),
+        _ => Ok(()),
+    };
+    println!("{args:?} {done:?}");
+    tell("/proc/self/maps");
+    println!("{:?}", fs::read_link("/proc/self/exe"));
+    println!("{:?}", fs::read("/proc/self/exe").map(|bytes| bytes.len() > 1000));
+    in_child(|| run(c"/proc/self/exe", &[c"again", c"role", c"look"]));
+}
+
+fn a_program_that_loses_its_name() {
+    root_exec::tree();
+    dir(c"r/proc");
+    for name in [c"r/one", c"r/other", c"r/old", c"r/new"] {
+        crate::stage::copy_of_self(name);
+    }
+    file_with(c"r/f", b"x");
+    apart(|| {
+        must!(mount(c"proc", c"r/proc", c"proc", 0, NULL));
+        enter();
+        for (name, what) in [(c"/one", c"unlink"), (c"/other", c"rename"), (c"/old", c"replace")] {
+            run(name, &[c"p", c"role", c"tell-of-itself", what]);
+        }
+        let fd = open_ro(c"/p");
+        in_child(|| {
+            let (argv, envp) = (null_ended([c"p", c"role", c"tell-of-itself"].into_iter()), [0usize]);
+            let _ = call!(execveat(fd, c"", &argv[..], &envp, libc::AT_EMPTY_PATH));
+        });
+        let name = std::ffi::CString::new(format!("/proc/self/fd/{fd}")).unwrap_or_default();
+        run(&name, &[c"p", c"role", c"tell-of-itself"]);
     });
 }

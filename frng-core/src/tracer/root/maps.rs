@@ -1,7 +1,6 @@
 //! What proc_pid_maps(5) and proc_pid_smaps(5) tell of files, for somebody in another root or of a program in one: files by their names
 //! there, and a program's own file where a copy of it is executed ([`super::copies`]). As `fs/proc/task_mmu.c: show_map_vma` writes them.
 
-use super::walk::Found;
 use super::{Program, open};
 use crate::policy::Tracee;
 use crate::proc_text;
@@ -65,7 +64,7 @@ struct Original {
 impl Original {
     fn new(program: &Program) -> Option<Original> {
         let copy = numbers(program.copy.as_ref()?.stat());
-        let path = open::place(&Found::open(&program.file(), libc::O_NOFOLLOW).ok()?).ok()?;
+        let path = open::place(&*program.file).ok()?;
         Some(Original { copy, real: numbers(&program.stat), path: with_line_breaks_escaped(&path) })
     }
 
@@ -82,31 +81,56 @@ fn with_line_breaks_escaped(path: &[u8]) -> Vec<u8> {
         .collect()
 }
 
+/// What such a path is, or may be: a backslash is not escaped.
+fn without_escapes(path: &[u8]) -> Vec<u8> {
+    const ESCAPED: &[u8] = b"\\012";
+    let mut plain = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((first, behind)) = rest.split_first() {
+        match rest.strip_prefix(ESCAPED) {
+            Some(behind) => {
+                plain.push(b'\n');
+                rest = behind;
+            }
+            None => {
+                plain.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    plain
+}
+
 impl Thread {
     /// What such a file of another thread, `name` being its path, tells this one. `None`: what the kernel says.
     pub(in crate::tracer) fn maps_told(&self, name: &str, other: &Thread) -> Option<Vec<u8>> {
-        let original = other.rooted.borrow().running.as_ref().and_then(|program| Original::new(program));
+        // While it executes another one the kernel may tell of either.
+        let originals: Vec<Original> = {
+            let rooted = other.rooted.borrow();
+            let programs = rooted.running.iter().chain(&rooted.starting);
+            programs.filter_map(|program| Original::new(program)).collect()
+        };
         let is_host_seen = !self.is_rooted() && !self.has_mounts();
-        if is_host_seen && original.is_none() || self.has_foreign_view() {
+        if is_host_seen && originals.is_empty() || self.has_foreign_view() {
             return None;
         }
         let text = proc_text::read(name).ok()?;
-        Some(rewritten(&text, original.as_ref(), |path| self.seen_place(path)))
+        Some(rewritten(&text, &originals, |path| self.seen_place(path)))
     }
 }
 
 /// The text, `seen` telling what a path of the host is called if it is called otherwise.
-fn rewritten(text: &[u8], original: Option<&Original>, seen: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Vec<u8> {
+fn rewritten(text: &[u8], originals: &[Original], seen: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Vec<u8> {
     let mut told = Vec::with_capacity(text.len());
     for line in text.split_inclusive(|byte| *byte == b'\n') {
         let Some(mut line) = Line::parse(line.strip_suffix(b"\n").unwrap_or(line)) else {
             told.extend_from_slice(line);
             continue;
         };
-        if let Some(original) = original.filter(|original| original.is_copied_at(&line)) {
+        if let Some(original) = originals.iter().find(|original| original.is_copied_at(&line)) {
             line = Line { device: &original.real.0, inode: &original.real.1, path: &original.path, ..line };
         }
-        let seen = seen(line.path);
+        let seen = seen(&without_escapes(line.path)).map(|seen| with_line_breaks_escaped(&seen));
         Line { path: seen.as_deref().unwrap_or(line.path), ..line }.write(&mut told);
         told.push(b'\n');
     }
@@ -127,7 +151,7 @@ mod tests {
             path: b"/r/bin/a b".to_vec(),
         };
         let seen = |path: &[u8]| path.strip_prefix(b"/r").map(<[u8]>::to_vec);
-        String::from_utf8(rewritten(text.as_bytes(), Some(&original), seen)).unwrap()
+        String::from_utf8(rewritten(text.as_bytes(), &[original], seen)).unwrap()
     }
 
     #[test]

@@ -97,8 +97,8 @@ impl Process for Thread {
 
     fn program_of(&self, pid: i32) -> Option<Found> {
         let other = self.world.threads.borrow().get(&pid)?.upgrade()?;
-        let running = other.rooted.borrow().running.clone()?;
-        Some(running.file())
+        let file = Rc::clone(&other.rooted.borrow().running.as_ref()?.file);
+        self.found_open(file).ok()
     }
 }
 
@@ -316,7 +316,7 @@ impl Thread {
         let directory = Directory { fd: Rc::clone(&found.directory), key: open::stat(&*found.directory)?.id().key() };
         let pid = walk::process_of(&directory);
         if let (b"exe", Some(program)) = (&found.name[..], pid.and_then(|pid| self.program_of(pid))) {
-            let place = open::place(&program.open(libc::O_NOFOLLOW)?)?;
+            let place = open::link(program.directory.as_raw_fd(), &program.name)?;
             return Ok(self.seen_place(&place).unwrap_or(place));
         }
         let place = match (&found.name[..], pid.and_then(|pid| self.root_of(pid))) {

@@ -28,24 +28,16 @@ pub const COMM_LEN: usize = 16;
 
 /// A program that is executed in another root.
 pub struct Program {
-    found: Found,
     /// What the kernel tells of its file.
     pub stat: Statx,
-    /// Its file.
-    pub file: OwnedFd,
+    /// Its file, which may have lost or changed its name since.
+    pub file: Rc<OwnedFd>,
     /// The name it was executed by.
     pub called: Vec<u8>,
     /// The name that its thread has to get, terminated.
     pub comm: Option<[u8; COMM_LEN]>,
     /// What is executed in its place.
     pub(super) copy: Option<Rc<Copy>>,
-}
-
-impl Program {
-    /// Where its file is.
-    pub(super) fn file(&self) -> Found {
-        self.found.clone()
-    }
 }
 
 /// What is behind the last slash.
@@ -100,10 +92,7 @@ impl Thread {
         if path.is_empty() {
             let link = format!("/proc/{}/fd/{dirfd}", self.tid);
             let file = open::path_only(libc::AT_FDCWD, link.as_bytes(), 0).map_err(|_| Errno::EBADF)?;
-            let number = file.as_raw_fd().to_string().into_bytes();
-            let own = open::path_only(libc::AT_FDCWD, b"/proc/self/fd", libc::O_DIRECTORY)?;
-            self.held.borrow_mut().push(Rc::new(file));
-            let found = Found { directory: Rc::new(own), name: number, is_magic: true };
+            let found = self.found_open(Rc::new(file))?;
             let file = found.open(0)?;
             return Ok((found, file));
         }
@@ -112,6 +101,14 @@ impl Thread {
         let nofollow = if found.is_magic { 0 } else { libc::O_NOFOLLOW };
         let file = found.open(nofollow)?;
         Ok((found, file))
+    }
+
+    /// An open file as something found, until the handler ends.
+    pub(super) fn found_open(&self, file: Rc<OwnedFd>) -> Result<Found, Errno> {
+        let name = file.as_raw_fd().to_string().into_bytes();
+        let own = open::path_only(libc::AT_FDCWD, b"/proc/self/fd", libc::O_DIRECTORY)?;
+        self.held.borrow_mut().push(file);
+        Ok(Found { directory: Rc::new(own), name, is_magic: true })
     }
 
     /// See [`crate::policy::Tracee::prepare_program`].
@@ -149,8 +146,13 @@ impl Thread {
         let place = if path.is_empty() && naming::is_by_file() { open::place(&file)? } else { Vec::new() };
         let comm = if place.is_empty() { base(called) } else { base(&place) };
         let is_named = base(&name) == comm;
-        let program =
-            Program { found, stat, file, called: called.to_vec(), comm: (!is_named).then(|| comm_of(comm)), copy };
+        let program = Program {
+            stat,
+            file: Rc::new(file),
+            called: called.to_vec(),
+            comm: (!is_named).then(|| comm_of(comm)),
+            copy,
+        };
         self.put_name(to, &padded(&name, called.len()))?;
         self.rooted.borrow_mut().starting = Some(Rc::new(program));
         Ok(())
