@@ -36,6 +36,11 @@ const ON_OLD_KERNELS: &[(&str, (u32, u32), &str)] = &[
         "with a security module like bpf the kernel forgets to ask for CAP_SYS_ADMIN",
     ),
     (
+        "procfs_reach::a_user_asks_what_it_may_search_of_others",
+        (6, 11),
+        "the kernel refused fdinfo only when it was opened; frng tells before, as later kernels do",
+    ),
+    (
         "xattr_acl::acl_of_zero_size_removes_it",
         (6, 2),
         "the kernel took an ACL of no bytes for a malformed one; frng removes it, as later kernels do",
