@@ -150,4 +150,19 @@ mod tests {
         drop(Brought { tid: own, allowed: before });
         assert_eq!(sched_getaffinity(own).unwrap(), before);
     }
+
+    #[test]
+    fn what_was_made_by_one_that_was_held_may_go_where_its_maker_may() {
+        let own = nix::unistd::gettid();
+        let allowed = sched_getaffinity(own).unwrap();
+        let core = (0..CpuSet::count()).find(|core| allowed.is_set(*core).unwrap()).unwrap();
+        std::thread::spawn(move || {
+            let made = nix::unistd::gettid();
+            sched_setaffinity(made, &only(core)).unwrap();
+            let_go(own.as_raw(), made.as_raw());
+            assert_eq!(sched_getaffinity(made).unwrap(), allowed);
+        })
+        .join()
+        .unwrap();
+    }
 }
