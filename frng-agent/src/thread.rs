@@ -167,7 +167,14 @@ impl Tracee for Thread<'_> {
     }
 
     /// What is not simple is the tracer's.
-    fn translate(&self, dirfd: i32, path: &[u8], last: Last, refused: u64, to: TraceeAddr) -> Result<bool, Errno> {
+    async fn translate(
+        &self,
+        dirfd: i32,
+        path: &[u8],
+        last: Last,
+        refused: u64,
+        to: TraceeAddr,
+    ) -> Result<bool, Errno> {
         if refused == 0 && rooted::translate(self, self.content, self.kept, (dirfd, path), last, to).is_some() {
             return Ok(false);
         }

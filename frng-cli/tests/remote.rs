@@ -18,14 +18,23 @@ const LOOKUP: u32 = 1;
 const FORGET: u32 = 2;
 const GETATTR: u32 = 3;
 const OPEN: u32 = 14;
+const READ: u32 = 15;
 const INIT: u32 = 26;
 const INTERRUPT: u32 = 36;
 const BATCH_FORGET: u32 = 42;
 
 const ROOT: u64 = 1;
+/// A file whose attributes are told late.
 const HELD: u64 = 2;
+/// Files whose content is told late.
+const PROGRAM: u64 = 3;
+const PATH: u64 = 4;
 
-/// A filesystem with a file `held`, whose attributes are told late, and no file `stall`, which is told late too.
+/// Its files, by name.
+const FILES: [(&[u8], u64, &[u8]); 3] =
+    [(b"held", HELD, b""), (b"program", PROGRAM, b"#!/bin/echo 0\n"), (b"path", PATH, b"/nowhere\0")];
+
+/// A filesystem with these files, and without a file `stall`, which is told late too.
 struct Server {
     device: File,
     /// Made when a question is not answered.
@@ -70,27 +79,28 @@ impl Server {
                     answer.resize(64, 0);
                     Ok(answer)
                 }
-                (LOOKUP, _) if name == b"held" => Ok([vec![0; 40], attributes(HELD)].concat()),
-                (LOOKUP, _) => {
-                    if name == b"stall" {
+                (LOOKUP, _) => match FILES.into_iter().find(|(file, ..)| *file == name) {
+                    Some((_, node, _)) => Ok([&node.to_ne_bytes()[..], &[0; 32], &attributes(node)].concat()),
+                    None => {
+                        if name == b"stall" {
+                            self.wait();
+                        }
+                        Err(libc::ENOENT)
+                    }
+                },
+                (GETATTR, _) => {
+                    if node == HELD {
                         self.wait();
                     }
-                    Err(libc::ENOENT)
-                }
-                (GETATTR, ROOT) => Ok([vec![0; 16], attributes(ROOT)].concat()),
-                (GETATTR, _) => {
-                    self.wait();
-                    Ok([vec![0; 16], attributes(HELD)].concat())
+                    Ok([vec![0; 16], attributes(node)].concat())
                 }
                 (OPEN, _) => Ok(vec![0; 16]),
+                (READ, _) => {
+                    self.wait();
+                    Ok(content(node).to_vec())
+                }
                 _ => Err(libc::ENOSYS),
             };
-            let answer = answer.map(|mut answer| {
-                if opcode == LOOKUP {
-                    answer[..8].copy_from_slice(&HELD.to_ne_bytes());
-                }
-                answer
-            });
             let (error, body) = match answer {
                 Ok(body) => (0, body),
                 Err(error) => (-error, Vec::new()),
@@ -111,14 +121,18 @@ impl Server {
 
 /// A `struct fuse_attr`.
 fn attributes(node: u64) -> Vec<u8> {
-    let mode = if node == ROOT { libc::S_IFDIR | 0o755 } else { libc::S_IFREG | 0o644 };
-    let longs = [node, 0, 0, 0, 0, 0].map(u64::to_ne_bytes).concat();
+    let mode = if node == ROOT { libc::S_IFDIR | 0o755 } else { libc::S_IFREG | 0o755 };
+    let longs = [node, content(node).len() as u64, 0, 0, 0, 0].map(u64::to_ne_bytes).concat();
     let words = [0, 0, 0, mode, 1, 0, 0, 0, 4096, 0].map(u32::to_ne_bytes).concat();
     [longs, words].concat()
 }
 
+fn content(node: u64) -> &'static [u8] {
+    FILES.into_iter().find(|(_, file, _)| *file == node).map_or(b"", |(.., content)| content)
+}
+
 /// While one command waits for the filesystem another one, of the same invocation, and another invocation on the same state go on.
-fn others_do_not_wait_for(question: &str) {
+fn others_do_not_wait_for(options: &[&str], question: &str, expected: &str) {
     if !is_root() || File::options().write(true).open("/dev/fuse").is_err() {
         return eprintln!("skipped: needs root and /dev/fuse");
     }
@@ -137,7 +151,8 @@ fn others_do_not_wait_for(question: &str) {
         );
         let mut command = scratch.command(&["unshare", "--mount", "--propagation", "private", "sh", "-c"]);
         command.arg(format!("set -e; {mounts}; exec setpriv --reuid 54321 --regid 54321 --clear-groups -- \"$@\""));
-        command.args(["sh", "frng", "--engine", engine, "-p", "state", "sh", "-c", &script]).uid(0).gid(0);
+        command.args(["sh", "frng", "--engine", engine, "-p", "state"]).args(options);
+        command.args(["sh", "-c", &script]).uid(0).gid(0);
         let fd = device.as_raw_fd();
         // SAFETY: a plain system call.
         let give = move || match unsafe { libc::dup2(fd, 9) } {
@@ -155,22 +170,59 @@ fn others_do_not_wait_for(question: &str) {
         scratch.file("go", "");
         end(command).expect("it does not end").good();
         let answer = fs::read_to_string(scratch.path("answer")).unwrap();
-        let expected = if question.contains("held") { "0\n" } else { "No such file or directory" };
         assert!(answer.contains(expected), "{engine}: {answer}");
     }
 }
 
+const NOTHING: &str = "No such file or directory";
+
 #[test]
 fn a_name_that_is_looked_up_for_long_keeps_nobody_else_waiting() {
-    others_do_not_wait_for("stat slow/stall");
+    others_do_not_wait_for(&[], "stat slow/stall", NOTHING);
 }
 
 #[test]
 fn nor_does_one_that_begins_in_the_directory() {
-    others_do_not_wait_for("cd slow; exec stat ../slow/./stall stall");
+    others_do_not_wait_for(&[], "cd slow; exec stat ../slow/./stall stall", NOTHING);
 }
 
 #[test]
 fn nor_do_attributes_of_an_open_file() {
-    others_do_not_wait_for("exec stat -c %u - <slow/held");
+    others_do_not_wait_for(&[], "exec stat -c %u - <slow/held", "0\n");
+}
+
+#[test]
+fn nor_does_a_name_in_another_root() {
+    others_do_not_wait_for(&[], "exec chroot / stat \"$PWD/slow/stall\"", NOTHING);
+}
+
+#[test]
+fn nor_does_one_that_begins_there_in_another_root() {
+    others_do_not_wait_for(&[], "exec chroot / sh -c \"cd '$PWD/slow'; exec stat -L stall\"", NOTHING);
+}
+
+#[test]
+fn nor_does_one_that_may_be_left_alone() {
+    others_do_not_wait_for(&["--leave", "left"], "exec stat slow/stall", NOTHING);
+}
+
+#[test]
+fn nor_does_a_program() {
+    others_do_not_wait_for(&[], "exec slow/program", "0 slow/program\n");
+}
+
+#[test]
+fn nor_does_a_program_in_another_root() {
+    others_do_not_wait_for(&[], "exec chroot / \"$PWD/slow/program\"", "slow/program\n");
+}
+
+#[test]
+fn nor_does_a_path_in_a_file_that_is_mapped() {
+    let question = r#"python3 -c '
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+path = libc.mmap(None, 4096, 1, 2, os.open("slow/path", os.O_RDONLY), 0)
+print(libc.chown(ctypes.c_void_p(path), 1, 1), os.strerror(ctypes.get_errno()))'"#;
+    others_do_not_wait_for(&[], question, NOTHING);
 }

@@ -23,7 +23,7 @@ const THEMES: &[&str] = &[
 ];
 
 /// Whether a call is about a file that is left alone, so that it is the kernel's.
-pub fn is_left<T: Tracee>(tracee: &T, call: &Call) -> bool {
+pub async fn is_left<T: Tracee>(tracee: &T, call: &Call) -> bool {
     if !tracee.leaves_any() {
         return false;
     }
@@ -32,12 +32,12 @@ pub fn is_left<T: Tracee>(tracee: &T, call: &Call) -> bool {
     if file.path.is_null() {
         // utimensat(2) takes a null pointer for the descriptor itself.
         let is_descriptor = file.flags & libc::AT_EMPTY_PATH != 0 || theme == "times";
-        return is_descriptor && tracee.is_left(file.dirfd, b"", last);
+        return is_descriptor && tracee.is_left(file.dirfd, b"", last).await;
     }
     let mut buffer = [0; PATH_MAX];
     match tracee.read_cstr(file.path, &mut buffer) {
         Ok([]) if file.flags & libc::AT_EMPTY_PATH == 0 => false,
-        Ok(path) => tracee.is_left(file.dirfd, path, last),
+        Ok(path) => tracee.is_left(file.dirfd, path, last).await,
         // The handler, or the kernel, tells.
         Err(_) => false,
     }

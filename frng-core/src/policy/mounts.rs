@@ -64,7 +64,7 @@ pub async fn mount<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     }
     let mut buffer = [0; PATH_MAX];
     let path = path_of(tracee, call.addr(Arg::Path), &mut buffer)?;
-    let is_mount_point = tracee.is_mount_point(path)?;
+    let is_mount_point = tracee.is_mount_point(path).await?;
     if !tracee.creds().has(CAP_SYS_ADMIN) {
         return Err(Errno::EPERM);
     }
@@ -81,7 +81,7 @@ pub async fn mount<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     // Of a filesystem that is none there is nothing to be said about its options.
     let data = tracee.read_cstr(TraceeAddr(call.nth(Arg::In, 2)), &mut data_buffer).unwrap_or_default();
     if flags & REMOUNT != 0 {
-        tracee.remount(path, &MountTold { kind: b"", source: b"", flags, data })?;
+        tracee.remount(path, &MountTold { kind: b"", source: b"", flags, data }).await?;
         return Ok(Answer::Value(0));
     }
     if spreads {
@@ -95,7 +95,7 @@ pub async fn mount<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         }
         let source = path_of(tracee, source, &mut source_buffer)?;
         let source = if flags & BIND != 0 { MountSource::Bind(source) } else { MountSource::Moved(source) };
-        tracee.mount(source, path, &MountTold { kind: b"", source: b"", flags, data: b"" })?;
+        tracee.mount(source, path, &MountTold { kind: b"", source: b"", flags, data: b"" }).await?;
         return Ok(Answer::Value(0));
     }
     let mut kind = [0; 64];
@@ -112,7 +112,7 @@ pub async fn mount<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         b"tmpfs" | b"ramfs" => MountSource::Itself,
         _ => return Err(Errno::ENODEV),
     };
-    tracee.mount(source, path, &MountTold { kind, source: name, flags, data })?;
+    tracee.mount(source, path, &MountTold { kind, source: name, flags, data }).await?;
     Ok(Answer::Value(0))
 }
 
@@ -132,7 +132,7 @@ pub async fn umount<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         return Err(Errno::EPERM);
     }
     let last = if flags & libc::UMOUNT_NOFOLLOW as u32 != 0 { Last::Link } else { Last::Target };
-    tracee.umount(path, last)?;
+    tracee.umount(path, last).await?;
     Ok(Answer::Value(0))
 }
 

@@ -15,7 +15,7 @@ pub async fn execute<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let file = call.file();
     let (mut name, mut head) = ([0; PATH_MAX], [0; HEAD_LEN]);
     let Ok(path) = tracee.read_cstr(file.path, &mut name) else { return Ok(Answer::Pass) };
-    let mut have = tracee.program_head(file.dirfd, path, file.flags, &mut head);
+    let mut have = tracee.program_head(file.dirfd, path, file.flags, &mut head).await;
     let mut path_len = path.len();
     for _ in 0..=INTERPRETERS_MAX {
         let Some(bytes) = have.and_then(|have| head.get(..have)) else { break };
@@ -27,7 +27,7 @@ pub async fn execute<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         path_len = interpreter.len();
         let Some(room) = name.get_mut(..path_len) else { break };
         room.copy_from_slice(interpreter);
-        have = tracee.program_head(libc::AT_FDCWD, room, 0, &mut head);
+        have = tracee.program_head(libc::AT_FDCWD, room, 0, &mut head).await;
     }
     Ok(Answer::Pass)
 }

@@ -14,7 +14,7 @@ pub use super::root_socket::socket_name;
 
 /// Answers a call, whatever the root of the process.
 pub async fn dispatch<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
-    let is_left = left::is_left(tracee, call);
+    let is_left = left::is_left(tracee, call).await;
     if !tracee.has_root() {
         return if is_left { Ok(Answer::Pass) } else { table::dispatch(tracee, call).await };
     }
@@ -31,7 +31,7 @@ pub async fn dispatch<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
 
 /// Answers a call of a process with another root, none of those that look at paths themselves. `is_left` tells that it is the kernel's.
 pub async fn by_paths<T: Tracee>(tracee: &T, call: &Call, is_left: bool) -> Outcome {
-    let translated = match translated(tracee, call)? {
+    let translated = match translated(tracee, call).await? {
         Translated { call, failed: None } => call,
         Translated { failed: Some(errno), .. } if is_common(call.sys) => return Err(errno),
         Translated { call, failed: Some(errno) } => return first_fault(tracee, &call, errno).await,
@@ -74,7 +74,7 @@ async fn first_fault<T: Tracee>(tracee: &T, call: &Call, errno: Errno) -> Outcom
 ///
 /// # Errors
 /// Those of memory for the names, and of socket addresses.
-pub(super) fn translated<T: Tracee>(tracee: &T, call: &Call) -> Result<Translated, Errno> {
+pub(super) async fn translated<T: Tracee>(tracee: &T, call: &Call) -> Result<Translated, Errno> {
     let mut translated = *call;
     let mut failed = None;
     if let Some(address) = match call.sys {
@@ -84,7 +84,9 @@ pub(super) fn translated<T: Tracee>(tracee: &T, call: &Call) -> Result<Translate
     } {
         let last = if call.sys == Sys::Bind { Last::Name } else { Last::Target };
         let length = if address == 0 { call.word(Arg::Length) } else { call.nth(Arg::Length, 1) };
-        if let Some((at, len)) = translate_address(tracee, TraceeAddr(call.nth(Arg::In, address)), length, last)? {
+        let translated_address =
+            translate_address(tracee, TraceeAddr(call.nth(Arg::In, address)), length, last).await?;
+        if let Some((at, len)) = translated_address {
             translated = translated.with_nth(Arg::In, address, at.0).with_nth(Arg::Length, address, len);
         }
         return Ok(Translated { call: translated, failed });
@@ -116,7 +118,7 @@ pub(super) fn translated<T: Tracee>(tracee: &T, call: &Call) -> Result<Translate
         let has_directory = call.row().args.contains(&directory);
         let dirfd = if has_directory { call.int(directory) as i32 } else { libc::AT_FDCWD };
         let to = tracee.aside()?.add((nth * PATH_MAX) as u64);
-        if let Err(errno) = tracee.translate(dirfd, path, last(tracee, call, kind), refused, to) {
+        if let Err(errno) = tracee.translate(dirfd, path, last(tracee, call, kind), refused, to).await {
             tracee.write(to, NOWHERE)?;
             failed = failed.or(Some(errno));
         }
@@ -259,9 +261,9 @@ pub async fn readlink<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let at = call.row().args.contains(&Arg::Dirfd);
     let dirfd = if at { call.int(Arg::Dirfd) as i32 } else { libc::AT_FDCWD };
     let to = tracee.aside()?;
-    if tracee.translate(dirfd, path, Last::Link, 0, to)? {
+    if tracee.translate(dirfd, path, Last::Link, 0, to).await? {
         let mut text = [0; PATH_MAX];
-        let have = tracee.link_text(dirfd, path, &mut text)?;
+        let have = tracee.link_text(dirfd, path, &mut text).await?;
         let text = text.get(..have.min(len as usize)).ok_or(Errno::ENAMETOOLONG)?;
         tracee.write(call.addr(Arg::Out), text)?;
         return Ok(Answer::Value(text.len() as u64));

@@ -96,7 +96,7 @@ async fn start<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let mut head = [0; HEAD_LEN];
     let mut emulator = None;
     for depth in 0.. {
-        let have = tracee.program_head(file.dirfd, name.as_bytes(), file.flags, &mut head);
+        let have = tracee.program_head(file.dirfd, name.as_bytes(), file.flags, &mut head).await;
         let head = have.and_then(|have| head.get(..have)).unwrap_or_default();
         let mut room = [0; PATH_MAX];
         if let Some(len) = tracee.emulator(name.as_bytes(), head, &mut room) {
@@ -113,7 +113,7 @@ async fn start<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
             return Err(Errno::ELOOP);
         }
         // It must be there and be executable, though only its interpreter is executed.
-        tracee.prepare_program(file.dirfd, name.as_bytes(), file.flags, called.as_bytes(), None, aside)?;
+        tracee.prepare_program(file.dirfd, name.as_bytes(), file.flags, called.as_bytes(), None, aside).await?;
         let (interpreter, argument) = first_line(head)?;
         if depth == 0 {
             arguments.push(tracee, called.as_bytes())?;
@@ -127,7 +127,7 @@ async fn start<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         file = FileRef { dirfd: libc::AT_FDCWD, path: TraceeAddr::NULL, flags: 0 };
     }
     let emulator = emulator.as_ref().map(Name::as_bytes);
-    tracee.prepare_program(file.dirfd, name.as_bytes(), file.flags, called.as_bytes(), emulator, aside)?;
+    tracee.prepare_program(file.dirfd, name.as_bytes(), file.flags, called.as_bytes(), emulator, aside).await?;
     let mut argv = call.addr(Arg::In);
     let is_script = arguments.count > 0;
     if let Some(emulator) = emulator {

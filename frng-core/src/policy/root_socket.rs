@@ -16,7 +16,7 @@ const STRUCTURES: u64 = 2 * PATH_MAX as u64;
 ///
 /// # Errors
 /// Those of the path; `ENAMETOOLONG` if the translated one does not fit.
-pub fn translate_address<T: Tracee>(
+pub async fn translate_address<T: Tracee>(
     tracee: &T,
     address: TraceeAddr,
     len: u64,
@@ -41,11 +41,11 @@ pub fn translate_address<T: Tracee>(
     let mut name: &[u8] = &[];
     if last == Last::Name {
         // It is told to whoever asks for the name of the socket.
-        tracee.translate_to_bind(libc::AT_FDCWD, path, last, at)?;
+        tracee.translate_to_bind(libc::AT_FDCWD, path, last, at).await?;
         name = tracee.read_cstr(at, &mut buffer)?;
     }
     if name.is_empty() || name.len() > ADDRESS_LEN - FAMILY_LEN {
-        tracee.translate(libc::AT_FDCWD, path, last, 0, at)?;
+        tracee.translate(libc::AT_FDCWD, path, last, 0, at).await?;
         name = tracee.read_cstr(at, &mut buffer)?;
     }
     // The terminator may be missing.

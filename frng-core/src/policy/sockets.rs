@@ -173,7 +173,7 @@ pub async fn socketcall<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     }
     let mut unpacked = Call { sys: *sys, args };
     if tracee.has_root() {
-        unpacked = super::root::translated(tracee, &unpacked)?.call;
+        unpacked = super::root::translated(tracee, &unpacked).await?.call;
     }
     // Not by way of the table: a future cannot contain itself.
     let outcome = match sys {

@@ -215,19 +215,19 @@ pub trait Tracee {
 
     /// The first bytes of a regular file that somebody may execute, without any call in the tracee's name; returns how
     /// many. `None` if it is none, or if the engine cannot tell. The path is as in a call with these `AT_*` flags.
-    fn program_head(&self, _dirfd: i32, _path: &[u8], _flags: i32, _head: &mut [u8]) -> Option<usize> {
+    async fn program_head(&self, _dirfd: i32, _path: &[u8], _flags: i32, _head: &mut [u8]) -> Option<usize> {
         None
     }
 
     /// statx(2), as [`Tracee::stat`], of a path in the root of the process, if that is another one; without any call in the
     /// tracee's name. `flags` may have `AT_SYMLINK_NOFOLLOW`. `None` if the tracee's own kernel can be asked.
-    fn stat_inside(&self, _dirfd: i32, _path: &[u8], _flags: i32) -> Option<Result<Statx, Errno>> {
+    async fn stat_inside(&self, _dirfd: i32, _path: &[u8], _flags: i32) -> Option<Result<Statx, Errno>> {
         None
     }
 
     /// The text of a symbolic link, in the root of the process and without any call in the tracee's name; returns its
     /// length. `None` if it is none, or if the engine cannot tell.
-    fn symlink_text(&self, _dirfd: i32, _path: &[u8], _text: &mut [u8]) -> Option<usize> {
+    async fn symlink_text(&self, _dirfd: i32, _path: &[u8], _text: &mut [u8]) -> Option<usize> {
         None
     }
 
@@ -265,7 +265,7 @@ pub trait Tracee {
 
     /// Whether the file that a path leads to, or with an empty one the descriptor itself, is one that the thread leaves
     /// alone, or would be if it were made.
-    fn is_left(&self, _dirfd: i32, _path: &[u8], _last: Last) -> bool {
+    async fn is_left(&self, _dirfd: i32, _path: &[u8], _last: Last) -> bool {
         false
     }
 
@@ -287,7 +287,14 @@ pub trait Tracee {
     ///
     /// # Errors
     /// Those of looking it up; not that of the last component, for the kernel to tell.
-    fn translate(&self, _dirfd: i32, _path: &[u8], _last: Last, _refused: u64, _to: TraceeAddr) -> Result<bool, Errno> {
+    async fn translate(
+        &self,
+        _dirfd: i32,
+        _path: &[u8],
+        _last: Last,
+        _refused: u64,
+        _to: TraceeAddr,
+    ) -> Result<bool, Errno> {
         Err(Errno::ENOSYS)
     }
 
@@ -295,7 +302,7 @@ pub trait Tracee {
     ///
     /// # Errors
     /// The same.
-    fn translate_to_bind(&self, _dirfd: i32, _path: &[u8], _last: Last, _to: TraceeAddr) -> Result<(), Errno> {
+    async fn translate_to_bind(&self, _dirfd: i32, _path: &[u8], _last: Last, _to: TraceeAddr) -> Result<(), Errno> {
         Err(Errno::ENOSYS)
     }
 
@@ -342,7 +349,7 @@ pub trait Tracee {
     ///
     /// # Errors
     /// readlink(2)'s.
-    fn link_text(&self, _dirfd: i32, _path: &[u8], _text: &mut [u8]) -> Result<usize, Errno> {
+    async fn link_text(&self, _dirfd: i32, _path: &[u8], _text: &mut [u8]) -> Result<usize, Errno> {
         Err(Errno::ENOSYS)
     }
 
@@ -351,7 +358,7 @@ pub trait Tracee {
     ///
     /// # Errors
     /// execve(2)'s.
-    fn prepare_program(
+    async fn prepare_program(
         &self,
         _dirfd: i32,
         _path: &[u8],
@@ -370,7 +377,7 @@ pub trait Tracee {
     ///
     /// # Errors
     /// mount(2)'s.
-    fn mount(&self, _source: MountSource, _path: &[u8], _told: &MountTold) -> Result<(), Errno> {
+    async fn mount(&self, _source: MountSource<'_>, _path: &[u8], _told: &MountTold<'_>) -> Result<(), Errno> {
         Err(Errno::EPERM)
     }
 
@@ -378,7 +385,7 @@ pub trait Tracee {
     ///
     /// # Errors
     /// Those of looking it up.
-    fn remount(&self, _path: &[u8], _told: &MountTold) -> Result<(), Errno> {
+    async fn remount(&self, _path: &[u8], _told: &MountTold<'_>) -> Result<(), Errno> {
         Ok(())
     }
 
@@ -386,7 +393,7 @@ pub trait Tracee {
     ///
     /// # Errors
     /// Those of looking it up.
-    fn is_mount_point(&self, _path: &[u8]) -> Result<bool, Errno> {
+    async fn is_mount_point(&self, _path: &[u8]) -> Result<bool, Errno> {
         Ok(false)
     }
 
@@ -404,7 +411,7 @@ pub trait Tracee {
     ///
     /// # Errors
     /// umount(2)'s.
-    fn umount(&self, _path: &[u8], _last: Last) -> Result<(), Errno> {
+    async fn umount(&self, _path: &[u8], _last: Last) -> Result<(), Errno> {
         Err(Errno::EPERM)
     }
 
@@ -540,7 +547,7 @@ pub trait TraceeExt: Tracee {
     /// # Errors
     /// The kernel's; those of scratch memory.
     async fn stat_name(&self, dirfd: i32, path: &[u8], flags: i32) -> Result<Statx, Errno> {
-        if let Some(result) = self.stat_inside(dirfd, path, flags) {
+        if let Some(result) = self.stat_inside(dirfd, path, flags).await {
             return result;
         }
         let mut terminated = [0; PATH_MAX];

@@ -272,7 +272,7 @@ impl<T: Tracee> Walk<'_, T> {
     /// the length before that link.
     async fn follow(&mut self, behind: usize) -> Option<()> {
         let mut text = [0; PATH_MAX];
-        let len = self.tracee.symlink_text(self.dirfd, self.done.get(), &mut text)?;
+        let len = self.tracee.symlink_text(self.dirfd, self.done.get(), &mut text).await?;
         let text = text.get(..len)?;
         if self.rest.len > 0 && !self.rest.get().starts_with(b"/") {
             self.rest.prepend(b"/")?;

@@ -192,31 +192,42 @@ impl Tracer {
         let is_restricted = thread.is_restricted();
         let adds_filter = late_filter && !every_open;
         tracked.every_open |= adds_filter;
-        let future: std::pin::Pin<Box<dyn Future<Output = _>>> = if is_foreign || adds_filter || is_restricted {
-            Box::pin(async move {
-                if is_foreign {
-                    thread.answer_by(abi).await?;
-                }
-                if adds_filter {
-                    // This has taken the place of the program's call, which may need it, as one that makes a process does.
-                    thread.add_filter(Late::Opens, 0).await?;
-                    return Err(ERESTARTNOINTR);
-                }
-                // If not, it was executed by one that was not restricted.
-                if thread.watch_if_restricted().await? {
-                    return Err(ERESTARTNOINTR);
-                }
-                reach::check(&*thread, &call).await?;
-                policy::root::dispatch(&*thread, &call).await
-            })
-        } else {
-            Box::pin(async move {
-                let outcome = policy::root::dispatch(&*thread, &call).await;
-                // It may just have given up root.
-                thread.watch_if_restricted().await?;
-                outcome
-            })
-        };
+        // Once: it may be gone again at once.
+        let absent = if thread.has_fetched.take() { None } else { thread.absent_path(&call) };
+        let future: std::pin::Pin<Box<dyn Future<Output = _>>> =
+            if is_foreign || adds_filter || is_restricted || absent.is_some() {
+                Box::pin(async move {
+                    if is_foreign {
+                        thread.answer_by(abi).await?;
+                    }
+                    if adds_filter {
+                        // This has taken the place of the program's call, which may need it, as one that makes a process does.
+                        thread.add_filter(Late::Opens, 0).await?;
+                        return Err(ERESTARTNOINTR);
+                    }
+                    // If not, it was executed by one that was not restricted.
+                    if thread.watch_if_restricted().await? {
+                        return Err(ERESTARTNOINTR);
+                    }
+                    if let Some(path) = absent {
+                        if thread.fetch_path(path).await? {
+                            thread.has_fetched.set(true);
+                            return Err(ERESTARTNOINTR);
+                        }
+                    }
+                    reach::check(&*thread, &call).await?;
+                    let outcome = policy::root::dispatch(&*thread, &call).await;
+                    thread.watch_if_restricted().await?;
+                    outcome
+                })
+            } else {
+                Box::pin(async move {
+                    let outcome = policy::root::dispatch(&*thread, &call).await;
+                    // It may just have given up root.
+                    thread.watch_if_restricted().await?;
+                    outcome
+                })
+            };
         tracked.flight = Some(Flight::of_call(origin, future));
         self.count(|stats| stats.entered(counted));
         self.advance(tid)
@@ -250,6 +261,10 @@ impl Tracer {
             Next::InPlace | Next::Cancelled => tracked.phase = Phase::InPlace,
             Next::Injected => tracked.phase = Phase::Injected,
             Next::Reissued => tracked.phase = Phase::Reissued,
+            Next::Elsewhere => {
+                tracked.phase = Phase::Elsewhere;
+                return Ok(());
+            }
             next @ (Next::Finished(_) | Next::FinishedAgain(_)) => {
                 let flight = tracked.flight.take();
                 let at_exit = flight.as_ref().is_some_and(Flight::is_at_exit);

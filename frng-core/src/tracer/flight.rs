@@ -63,6 +63,8 @@ pub enum Next {
     Injected,
     /// A call is issued by the instruction that issued the program's own.
     Reissued,
+    /// Nothing runs; another thread of ours has been asked something.
+    Elsewhere,
     /// The handler has ended.
     Finished(Outcome),
     /// The handler has ended; the program's own call will be issued again and is to be let through. Until then all
@@ -199,6 +201,7 @@ impl Flight {
                     self.inject(thread, request)?;
                     return Ok(Next::Injected);
                 }
+                None if thread.waits_elsewhere.take() => return Ok(Next::Elsewhere),
                 // A handler that waits for something else than a call would wait for ever.
                 None => thread.set_reply(Err(Errno::EIO)),
             }

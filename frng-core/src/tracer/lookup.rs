@@ -69,28 +69,86 @@ pub fn stat(thread: &Thread, file: FileRef) -> Option<Result<Statx, Errno>> {
     by_path(thread, file, path)
 }
 
-/// An `O_PATH` descriptor of a file as the tracee names it with these `AT_*` flags, or `None` if only the tracee can tell
-/// or there is none.
-pub fn find(thread: &Thread, dirfd: i32, path: &[u8], flags: i32) -> Option<OwnedFd> {
-    let follow = flags & libc::AT_SYMLINK_NOFOLLOW == 0;
-    if path.is_empty() {
-        let link = link_to(thread, dirfd).filter(|_| flags & libc::AT_EMPTY_PATH != 0)?;
-        return open_path(libc::AT_FDCWD, &link, true, 0).ok();
+/// What comes of an `O_PATH` descriptor of a file as the tracee names it with these `AT_*` flags, or `None` if only the tracee can
+/// tell or there is none. Where a filesystem might keep us waiting another thread looks.
+pub async fn find<R: Send + 'static>(
+    thread: &Thread,
+    dirfd: i32,
+    path: &[u8],
+    flags: i32,
+    then: impl FnOnce(OwnedFd) -> Option<R> + Send + 'static,
+) -> Option<R> {
+    let way = Way::of(thread, dirfd, path, flags)?;
+    if !thread.world.remote.exists() {
+        return then(way.open().ok()?);
     }
-    if thread.view.get() != View::Same {
-        return None;
+    if !way.begins_remote(thread) {
+        match way.open_near() {
+            Ok(file) if !is_remote(thread, &link_to_ours(file.as_raw_fd())) => return then(file),
+            // It is elsewhere, or the kernel would have to ask.
+            Ok(_) => {}
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EXDEV | libc::EAGAIN)) => {}
+            Err(_) => return None,
+        }
     }
-    let base = if path.starts_with(b"/") { None } else { Some(open_base(&link_to(thread, dirfd)?).ok()?) };
-    let path = CString::new(path).ok()?;
-    open_path(base.as_ref().map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd), &path, follow, RESOLVE_NO_MAGICLINKS).ok()
+    thread.elsewhere(move || then(way.open().ok()?)).await.ok()?
 }
 
-/// The text of a symbolic link; see [`crate::policy::Tracee::link_text`].
-pub fn link_text(thread: &Thread, dirfd: i32, path: &[u8], text: &mut [u8]) -> Option<usize> {
-    let link = find(thread, dirfd, path, libc::AT_SYMLINK_NOFOLLOW)?;
-    // SAFETY: the path is a terminated string and `text` has the length given.
-    let len = unsafe { libc::readlinkat(link.as_raw_fd(), c"".as_ptr(), text.as_mut_ptr().cast(), text.len()) };
-    usize::try_from(len).ok()
+/// A file of a tracee as it can be named here.
+struct Way {
+    /// The magic link to where a relative path begins.
+    base: Option<CString>,
+    path: CString,
+    follow: bool,
+    resolve: u64,
+}
+
+impl Way {
+    fn of(thread: &Thread, dirfd: i32, path: &[u8], flags: i32) -> Option<Way> {
+        if path.is_empty() {
+            let path = link_to(thread, dirfd).filter(|_| flags & libc::AT_EMPTY_PATH != 0)?;
+            return Some(Way { base: None, path, follow: true, resolve: 0 });
+        }
+        if thread.view.get() != View::Same {
+            return None;
+        }
+        let base = if path.starts_with(b"/") { None } else { Some(link_to(thread, dirfd)?) };
+        let follow = flags & libc::AT_SYMLINK_NOFOLLOW == 0;
+        Some(Way { base, path: CString::new(path).ok()?, follow, resolve: RESOLVE_NO_MAGICLINKS })
+    }
+
+    fn begins_remote(&self, thread: &Thread) -> bool {
+        match &self.base {
+            Some(link) => is_remote(thread, link),
+            None if self.resolve == 0 => is_remote(thread, &self.path),
+            None => thread.world.remote.holds_root(),
+        }
+    }
+
+    fn open(&self) -> io::Result<OwnedFd> {
+        self.open_by(open_path)
+    }
+
+    fn open_near(&self) -> io::Result<OwnedFd> {
+        self.open_by(open_what_is_near)
+    }
+
+    fn open_by(&self, open: impl FnOnce(i32, &CStr, bool, u64) -> io::Result<OwnedFd>) -> io::Result<OwnedFd> {
+        let base = self.base.as_deref().map(open_base).transpose()?;
+        open(base.as_ref().map_or(libc::AT_FDCWD, AsRawFd::as_raw_fd), &self.path, self.follow, self.resolve)
+    }
+}
+
+/// The text of a symbolic link; see [`crate::policy::Tracee::symlink_text`].
+pub async fn link_text(thread: &Thread, dirfd: i32, path: &[u8]) -> Option<Vec<u8>> {
+    let text = |link: OwnedFd| {
+        let mut text = vec![0; PATH_MAX];
+        // SAFETY: the path is a terminated string and `text` has the length given.
+        let len = unsafe { libc::readlinkat(link.as_raw_fd(), c"".as_ptr(), text.as_mut_ptr().cast(), text.len()) };
+        text.truncate(usize::try_from(len).ok()?);
+        Some(text)
+    };
+    find(thread, dirfd, path, libc::AT_SYMLINK_NOFOLLOW, text).await
 }
 
 /// The file behind a descriptor of the tracee, or its working directory.

@@ -7,6 +7,7 @@
 //! and `exec` (a program that has just been loaded), `nested` (tracees that trace others), `in_agent` and `leaving` (signals), `last_process` (before an end).
 
 mod abi_table;
+mod absent;
 mod agent;
 mod attach;
 mod callers;
@@ -14,6 +15,7 @@ mod calls;
 mod closed;
 mod cpu;
 mod doorbell;
+mod elsewhere;
 mod exec;
 mod flight;
 mod fork;

@@ -12,6 +12,7 @@ impl Tracer {
         while let Ok(order) = self.orders.try_recv() {
             self.obey(order);
         }
+        self.see_answers();
     }
 
     pub(super) fn obey(&mut self, order: Order) {

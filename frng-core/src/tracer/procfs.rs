@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::{fs, io};
 
 use super::lookup;
@@ -54,7 +55,7 @@ impl Thread {
         };
         let copy = unnamed(&name, &told).ok()?;
         let path = format!("/proc/{}/fd/{}\0", std::process::id(), copy.as_raw_fd());
-        self.held.borrow_mut().push(Rc::new(copy.into()));
+        self.held.borrow_mut().push(Arc::new(copy.into()));
         Some(path.into_bytes())
     }
 

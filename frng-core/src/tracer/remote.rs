@@ -120,6 +120,16 @@ impl Remote {
             && fs::read_link(link).map_or(true, |path| self.mounts.borrow().is_remote(path.as_os_str().as_bytes()))
     }
 
+    /// Whether what one of our own descriptors leads to is.
+    pub fn holds_open(&self, fd: i32) -> bool {
+        self.exists() && self.holds(Path::new(&format!("/proc/self/fd/{fd}")))
+    }
+
+    /// Whether a path from a directory, as the kernel names it, may lead there without leaving it: it is remote, or something below.
+    pub fn is_within_reach(&self, directory: &[u8]) -> bool {
+        self.exists() && self.mounts.borrow().is_within_reach(directory)
+    }
+
     /// Whether the root directory is.
     pub fn holds_root(&self) -> bool {
         self.exists() && self.mounts.borrow().is_remote(b"/")
@@ -148,6 +158,13 @@ impl Mounts {
             path.strip_prefix(point).is_some_and(|rest| point == b"/" || rest.is_empty() || rest.starts_with(b"/"))
         };
         self.points.iter().find(|(point, _)| holds(point)).is_some_and(|(_, remote)| *remote)
+    }
+
+    fn is_within_reach(&self, directory: &[u8]) -> bool {
+        let is_below = |point: &[u8]| {
+            directory == b"/" || point.strip_prefix(directory).is_some_and(|rest| rest.starts_with(b"/"))
+        };
+        self.is_remote(directory) || self.points.iter().any(|(point, remote)| *remote && is_below(point))
     }
 }
 
@@ -207,6 +224,9 @@ mod tests {
             assert!(!remote(local), "{local}");
         }
         assert!(!remote("pipe:[123]"));
+        let reaches = |path: &str| mounts.is_within_reach(path.as_bytes());
+        assert!(reaches("/") && reaches("/home of/us") && reaches("/home of"));
+        assert!(!reaches("/home of/us/cache") && !reaches("/home") && !reaches("/usr"));
         assert!(mounts.some_remote);
     }
 

@@ -110,6 +110,7 @@ impl Tracer {
                 copies: Default::default(),
                 emulators: Emulators::new(emulator.clone()),
                 remote: Remote::new(),
+                answered: Default::default(),
                 nested: Default::default(),
                 bound: Default::default(),
                 remembered: Default::default(),

@@ -12,6 +12,7 @@ use std::task::Poll;
 
 use super::Engine;
 use super::abi_table::AbiTable;
+use super::elsewhere::Answered;
 use super::flight::ERESTARTNOINTR;
 use super::known::Programs;
 use super::lookup;
@@ -20,7 +21,7 @@ use super::others::Remembered;
 use super::program;
 use super::ptrace;
 use super::remote::Remote;
-use super::root::{Copies, Emulators, Rooted};
+use super::root::{Copies, Emulators, Path, Rooted};
 use super::space::Space;
 use super::told;
 use super::trampoline::{Slot, Trampoline};
@@ -77,6 +78,8 @@ pub struct World {
     pub emulators: Emulators,
     /// What the tracer must not ask.
     pub remote: Remote,
+    /// Whom a thread has asked instead.
+    pub answered: Answered,
     /// Sockets that were bound in another root: their names outside, and as they were given.
     pub bound: RefCell<HashMap<Vec<u8>, Vec<u8>>>,
     /// What tracees may ask about each other besides.
@@ -127,8 +130,12 @@ pub struct Thread {
     pub(super) watches_writes: Cell<bool>,
     /// It is not fooled; see [`super::off`].
     pub(super) is_off: Cell<bool>,
+    /// The path of the call that comes next was just fetched.
+    pub(super) has_fetched: Cell<bool>,
+    /// Its handler waits for a thread that has asked something.
+    pub(super) waits_elsewhere: Cell<bool>,
     /// What has to stay open until the handler ends.
-    pub(super) held: RefCell<Vec<Rc<OwnedFd>>>,
+    pub(super) held: RefCell<Vec<Arc<OwnedFd>>>,
     /// The signals that its program blocks, while all are held back for a handler.
     pub(super) program_mask: Cell<Option<u64>>,
     /// A signal has stopped it.
@@ -202,6 +209,8 @@ impl Thread {
             watches_waits: Cell::new(start.watches_waits),
             watches_writes: Cell::new(start.watches_writes),
             is_off: Cell::new(start.is_off),
+            has_fetched: Cell::new(false),
+            waits_elsewhere: Cell::new(false),
             held: RefCell::default(),
             program_mask: Cell::new(None),
             is_stopped: Cell::new(false),
@@ -520,22 +529,24 @@ impl Tracee for Thread {
         }
     }
 
-    fn program_head(&self, dirfd: i32, path: &[u8], flags: i32, head: &mut [u8]) -> Option<usize> {
+    async fn program_head(&self, dirfd: i32, path: &[u8], flags: i32, head: &mut [u8]) -> Option<usize> {
         if self.is_rooted() {
-            return self.head_inside(dirfd, path, flags, head);
+            return self.head_inside(dirfd, path, flags, head).await;
         }
-        program::head(self, dirfd, path, flags, head)
+        program::head(self, dirfd, path, flags, head).await
     }
 
-    fn stat_inside(&self, dirfd: i32, path: &[u8], flags: i32) -> Option<Result<Statx, Errno>> {
-        self.is_rooted().then(|| self.stat_found(dirfd, path, flags))
+    async fn stat_inside(&self, dirfd: i32, path: &[u8], flags: i32) -> Option<Result<Statx, Errno>> {
+        if self.is_rooted() { Some(self.stat_found(dirfd, path, flags).await) } else { None }
     }
 
-    fn symlink_text(&self, dirfd: i32, path: &[u8], text: &mut [u8]) -> Option<usize> {
-        if self.is_rooted() {
-            return self.text_found(dirfd, path).and_then(|found| fill(text, &found)).ok();
-        }
-        lookup::link_text(self, dirfd, path, text)
+    async fn symlink_text(&self, dirfd: i32, path: &[u8], text: &mut [u8]) -> Option<usize> {
+        let found = if self.is_rooted() {
+            self.text_found(dirfd, path).await.ok()?
+        } else {
+            lookup::link_text(self, dirfd, path).await?
+        };
+        fill(text, &found).ok()
     }
 
     fn refuses_program(&self, path: &[u8], audit_arch: u32) -> bool {
@@ -573,20 +584,27 @@ impl Tracee for Thread {
         Thread::leaves_any(self)
     }
 
-    fn is_left(&self, dirfd: i32, path: &[u8], last: Last) -> bool {
-        self.is_left_alone(dirfd, path, last)
+    async fn is_left(&self, dirfd: i32, path: &[u8], last: Last) -> bool {
+        self.is_left_alone(dirfd, path, last).await
     }
 
     fn has_own_view(&self) -> bool {
         self.has_foreign_view()
     }
 
-    fn translate(&self, dirfd: i32, path: &[u8], last: Last, refused: u64, to: TraceeAddr) -> Result<bool, Errno> {
-        self.translate_path(dirfd, path, last, refused, to)
+    async fn translate(
+        &self,
+        dirfd: i32,
+        path: &[u8],
+        last: Last,
+        refused: u64,
+        to: TraceeAddr,
+    ) -> Result<bool, Errno> {
+        self.translate_path(Path { dirfd, path, last, refused }, to).await
     }
 
-    fn translate_to_bind(&self, dirfd: i32, path: &[u8], last: Last, to: TraceeAddr) -> Result<(), Errno> {
-        self.translate_lastingly(dirfd, path, last, to)
+    async fn translate_to_bind(&self, dirfd: i32, path: &[u8], last: Last, to: TraceeAddr) -> Result<(), Errno> {
+        self.translate_lastingly(Path::new(dirfd, path, last), to).await
     }
 
     fn bound_name(&self, path: &[u8], text: &mut [u8]) -> Option<usize> {
@@ -610,11 +628,11 @@ impl Tracee for Thread {
         fill(text, &self.working_directory_text()?)
     }
 
-    fn link_text(&self, dirfd: i32, path: &[u8], text: &mut [u8]) -> Result<usize, Errno> {
-        fill(text, &self.magic_text(dirfd, path)?)
+    async fn link_text(&self, dirfd: i32, path: &[u8], text: &mut [u8]) -> Result<usize, Errno> {
+        fill(text, &self.magic_text(dirfd, path).await?)
     }
 
-    fn prepare_program(
+    async fn prepare_program(
         &self,
         dirfd: i32,
         path: &[u8],
@@ -623,7 +641,7 @@ impl Tracee for Thread {
         emulator: Option<&[u8]>,
         to: TraceeAddr,
     ) -> Result<(), Errno> {
-        self.prepare_inside(dirfd, path, flags, called, emulator, to)
+        self.prepare_inside(dirfd, path, flags, called, emulator, to).await
     }
 
     fn emulator(&self, path: &[u8], head: &[u8], name: &mut [u8]) -> Option<usize> {
@@ -638,16 +656,16 @@ impl Tracee for Thread {
         self.rooted.borrow_mut().starting = None;
     }
 
-    fn mount(&self, source: MountSource, path: &[u8], told: &MountTold) -> Result<(), Errno> {
-        self.add_mount(source, path, told)
+    async fn mount(&self, source: MountSource<'_>, path: &[u8], told: &MountTold<'_>) -> Result<(), Errno> {
+        self.add_mount(source, path, told).await
     }
 
-    fn remount(&self, path: &[u8], told: &MountTold) -> Result<(), Errno> {
-        self.change_mount(path, told)
+    async fn remount(&self, path: &[u8], told: &MountTold<'_>) -> Result<(), Errno> {
+        self.change_mount(path, told).await
     }
 
-    fn is_mount_point(&self, path: &[u8]) -> Result<bool, Errno> {
-        self.is_mounted_at(path)
+    async fn is_mount_point(&self, path: &[u8]) -> Result<bool, Errno> {
+        self.is_mounted_at(path).await
     }
 
     fn has_mounts(&self) -> bool {
@@ -658,8 +676,8 @@ impl Tracee for Thread {
         self.rooted.borrow().mounts.has_on(inode)
     }
 
-    fn umount(&self, path: &[u8], last: Last) -> Result<(), Errno> {
-        self.remove_mount(path, last)
+    async fn umount(&self, path: &[u8], last: Last) -> Result<(), Errno> {
+        self.remove_mount(path, last).await
     }
 
     async fn ptrace(&self, call: &Call) -> Outcome {

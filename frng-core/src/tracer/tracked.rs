@@ -17,6 +17,8 @@ pub(super) enum Phase {
     Reissued,
     /// A call of its handler through the trampoline.
     Injected,
+    /// Nothing: its handler waits for a thread of ours; see [`super::elsewhere`].
+    Elsewhere,
     /// The code that maps the trampoline into a new program.
     Bootstrap(Box<Bootstrap>),
     /// Out of the agent, to receive a signal.

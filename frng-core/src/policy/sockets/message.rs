@@ -120,7 +120,7 @@ pub async fn sendmsg<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let mut changed = false;
     if tracee.has_root() {
         let (name, len) = header.pair(NAME);
-        if let Some(translated) = translate_address(tracee, name, u64::from(len as u32), Last::Target)? {
+        if let Some(translated) = translate_address(tracee, name, u64::from(len as u32), Last::Target).await? {
             header.set_pair(NAME, translated);
             changed = true;
         }

@@ -10,12 +10,14 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::open;
 use crate::errno::Errno;
 use crate::inode::InodeKey;
 use crate::memory::anonymous_file;
 use crate::stat::{Statx, Timestamp};
+use crate::tracer::thread::Thread;
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::header::header64::SIZEOF_EHDR;
 use goblin::elf::program_header::{PT_INTERP, ProgramHeader};
@@ -68,30 +70,52 @@ pub struct Copies {
 }
 
 impl Copies {
-    /// The copy of a program for an interpreter, both open by their paths.
-    ///
-    /// # Errors
-    /// execve(2)'s: `ENOEXEC`, `EACCES`, `ENOMEM`...
-    pub fn of(&self, program: &OwnedFd, stat: &Statx, interpreter: &OwnedFd) -> Result<Rc<Copy>, Errno> {
-        let other = open::stat(interpreter)?;
-        let origin = Origin {
-            program: (stat.id().key(), stat.size, stat.mtime, stat.ctime),
-            interpreter: (other.id().key(), other.mtime, other.ctime),
-        };
+    fn of(&self, origin: &Origin) -> Option<Rc<Copy>> {
         let mut copies = self.copies.borrow_mut();
-        if let Some(index) = copies.iter().rposition(|copy| copy.origin == origin) {
-            let copy = copies.remove(index);
-            copies.push(Rc::clone(&copy));
-            return Ok(copy);
-        }
-        let copy = Rc::new(
-            make(origin, program, interpreter).map_err(|error| Errno(error.raw_os_error().unwrap_or(libc::ENOEXEC)))?,
-        );
+        let index = copies.iter().rposition(|copy| copy.origin == *origin)?;
+        let copy = copies.remove(index);
+        copies.push(Rc::clone(&copy));
+        Some(copy)
+    }
+
+    fn keep(&self, copy: Copy) -> Rc<Copy> {
+        let copy = Rc::new(copy);
+        let mut copies = self.copies.borrow_mut();
         copies.push(Rc::clone(&copy));
         while copies.len() > KEPT || copies.len() > 1 && copies.iter().map(|copy| copy.len).sum::<u64>() > KEPT_BYTES {
             copies.remove(0);
         }
-        Ok(copy)
+        copy
+    }
+}
+
+impl Thread {
+    /// The copy of a program for an interpreter, both open by their paths.
+    ///
+    /// # Errors
+    /// execve(2)'s: `ENOEXEC`, `EACCES`, `ENOMEM`...
+    pub(super) async fn copy_of(
+        &self,
+        program: &Arc<OwnedFd>,
+        stat: &Statx,
+        interpreter: OwnedFd,
+    ) -> Result<Rc<Copy>, Errno> {
+        // It has just been opened.
+        let other = open::stat(&interpreter)?;
+        let origin = Origin {
+            program: (stat.id().key(), stat.size, stat.mtime, stat.ctime),
+            interpreter: (other.id().key(), other.mtime, other.ctime),
+        };
+        let copies = &self.world.copies;
+        if let Some(copy) = copies.of(&origin) {
+            return Ok(copy);
+        }
+        let remote = &self.world.remote;
+        let waits = [program.as_raw_fd(), interpreter.as_raw_fd()].into_iter().any(|fd| remote.holds_open(fd));
+        let program = Arc::clone(program);
+        let make = move || make(origin, &program, &interpreter);
+        let made = if waits { self.elsewhere(make).await? } else { make() };
+        made.map(|copy| copies.keep(copy)).map_err(|error| Errno(error.raw_os_error().unwrap_or(libc::ENOEXEC)))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use super::{open, show};
+use super::walk::Found;
+use super::{Path, open, show};
 use crate::call::TraceeAddr;
 use crate::errno::Errno;
 use crate::policy::{Last, PATH_MAX, TraceeExt};
@@ -22,42 +23,49 @@ impl Thread {
     pub fn leave_alone(&self, path: TraceeAddr) -> Result<(), Errno> {
         let mut buffer = [0; PATH_MAX];
         let path = self.read_cstr(path, &mut buffer)?;
-        let place = self.place_of(libc::AT_FDCWD, path, Last::Target)?;
+        let place = place(&self.find(libc::AT_FDCWD, path, Last::Target)?, Last::Target)?;
         let mut rooted = self.rooted.borrow_mut();
         rooted.left = rooted.left.iter().cloned().chain([place]).collect::<Vec<_>>().into();
         Ok(())
     }
 
     /// See [`crate::policy::Tracee::is_left`].
-    pub(in crate::tracer) fn is_left_alone(&self, dirfd: i32, path: &[u8], last: Last) -> bool {
+    pub(in crate::tracer) async fn is_left_alone(&self, dirfd: i32, path: &[u8], last: Last) -> bool {
         let left = Rc::clone(&self.rooted.borrow().left);
         // What cannot be looked up is the handler's to tell.
-        let Ok(place) = self.place_of(dirfd, path, last) else { return false };
+        let Ok(place) = self.place_of(dirfd, path, last).await else { return false };
         left.iter().any(|directory| show::inside(directory, &place).is_some())
     }
 
     /// Where a file is, as the kernel names it; of one that is not there, where it would be.
-    fn place_of(&self, dirfd: i32, path: &[u8], last: Last) -> Result<Vec<u8>, Errno> {
+    async fn place_of(&self, dirfd: i32, path: &[u8], last: Last) -> Result<Vec<u8>, Errno> {
         if path.is_empty() {
             return match dirfd {
                 libc::AT_FDCWD => open::link(libc::AT_FDCWD, format!("/proc/{}/cwd", self.tid).as_bytes()),
                 fd => open::link(libc::AT_FDCWD, format!("/proc/{}/fd/{fd}", self.tid).as_bytes()),
             };
         }
-        let flags = match last {
-            Last::Target | Last::Made => 0,
-            Last::Link | Last::Name => libc::AT_SYMLINK_NOFOLLOW,
-        };
+        let flags = if follows(last) { 0 } else { libc::AT_SYMLINK_NOFOLLOW };
         let sees_the_same =
             self.view.get() == View::Same && !self.is_rooted() && self.rooted.borrow().mounts.is_empty();
-        if let Some(file) = Some(()).filter(|()| sees_the_same).and_then(|()| lookup::find(self, dirfd, path, flags)) {
-            return open::place(&file);
+        if sees_the_same {
+            if let Some(place) = lookup::find(self, dirfd, path, flags, |file| Some(open::place(&file))).await {
+                return place;
+            }
         }
-        let found = self.find(dirfd, path, last)?;
-        let follow = if flags == 0 { 0 } else { libc::O_NOFOLLOW };
-        match found.open(follow) {
-            Ok(file) => open::place(&file),
-            Err(_) => Ok([&open::place(&*found.directory)?, &b"/"[..], &found.name].concat()),
-        }
+        self.look(Path::new(dirfd, path, last), move |found| place(&found, last)).await
+    }
+}
+
+fn follows(last: Last) -> bool {
+    matches!(last, Last::Target | Last::Made)
+}
+
+/// The same of what was found.
+fn place(found: &Found, last: Last) -> Result<Vec<u8>, Errno> {
+    let flags = if follows(last) { 0 } else { libc::O_NOFOLLOW };
+    match found.open(flags) {
+        Ok(file) => open::place(&file),
+        Err(_) => Ok([&open::place(&*found.directory)?, &b"/"[..], &found.name].concat()),
     }
 }

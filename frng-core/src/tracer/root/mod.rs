@@ -8,6 +8,7 @@
 mod copies;
 pub mod emulators;
 mod left;
+mod looking;
 mod maps;
 mod mountinfo;
 mod mounting;
@@ -21,9 +22,11 @@ mod walk;
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
+use std::sync::Arc;
 
 pub use copies::Copies;
 pub use emulators::Emulators;
+pub use looking::Path;
 pub use mounts::Mounts;
 pub use program::{COMM_LEN, Program};
 pub use walk::Directory;
@@ -37,7 +40,7 @@ use crate::errno::Errno;
 use crate::filter::Late;
 use crate::policy::{Last, PATH_MAX, Tracee, reach};
 use crate::stat::{S_IFREG, Statx};
-use walk::{Found, Process, Walk};
+use walk::{Found, Process};
 
 /// What a thread has of it. Copied by fork, kept by exec.
 #[derive(Clone, Default)]
@@ -81,27 +84,6 @@ pub fn same_root(one: &Thread, other: &Thread) -> bool {
     key(one) == key(other) && one.mount_names() == other.mount_names()
 }
 
-impl Process for Thread {
-    fn tgid(&self) -> i32 {
-        self.tgid
-    }
-
-    fn tid(&self) -> i32 {
-        self.tid
-    }
-
-    fn root_of(&self, pid: i32) -> Option<Directory> {
-        let other = self.world.threads.borrow().get(&pid)?.upgrade()?;
-        other.rooted.borrow().root.clone()
-    }
-
-    fn program_of(&self, pid: i32) -> Option<Found> {
-        let other = self.world.threads.borrow().get(&pid)?.upgrade()?;
-        let file = Rc::clone(&other.rooted.borrow().running.as_ref()?.file);
-        self.found_open(file).ok()
-    }
-}
-
 impl Thread {
     /// Whether its paths are translated.
     pub fn is_rooted(&self) -> bool {
@@ -141,54 +123,22 @@ impl Thread {
     }
 
     /// See [`Tracee::stat_inside`].
-    pub(super) fn stat_found(&self, dirfd: i32, path: &[u8], flags: i32) -> Result<Statx, Errno> {
+    pub(super) async fn stat_found(&self, dirfd: i32, path: &[u8], flags: i32) -> Result<Statx, Errno> {
         let last = Last::with_flags(flags);
         let follow = if last == Last::Target { 0 } else { libc::O_NOFOLLOW };
-        open::stat(&self.find(dirfd, path, last)?.open(follow)?)
+        self.look(Path::new(dirfd, path, last), move |found| open::stat(&found.open(follow)?)).await
     }
 
     /// See [`Tracee::symlink_text`].
-    pub(super) fn text_found(&self, dirfd: i32, path: &[u8]) -> Result<Vec<u8>, Errno> {
-        open::link(self.find(dirfd, path, Last::Link)?.open(libc::O_NOFOLLOW)?.as_raw_fd(), b"")
-    }
-
-    /// What a path leads to, in the root of this thread or, without one, in ours.
-    pub(super) fn find(&self, dirfd: i32, path: &[u8], last: Last) -> Result<Found, Errno> {
-        self.find_unless(dirfd, path, last, 0)
-    }
-
-    /// The same, `refused` being what openat2(2) shall refuse on the way.
-    fn find_unless(&self, dirfd: i32, path: &[u8], last: Last, refused: u64) -> Result<Found, Errno> {
-        let rooted = self.rooted.borrow().clone();
-        let root = self.root()?;
-        let walk = Walk { root: &root, mounts: &rooted.mounts, process: self, refused };
-        walk.find(|| self.start(dirfd), path, last)
-    }
-
-    /// The root that it believes to have.
-    fn root(&self) -> Result<Directory, Errno> {
-        match &self.rooted.borrow().root {
-            Some(root) => Ok(root.clone()),
-            None => Directory::new(open::path_only(libc::AT_FDCWD, b"/", libc::O_DIRECTORY)?),
-        }
-    }
-
-    /// The directory where a relative path begins.
-    fn start(&self, dirfd: i32) -> Result<Directory, Errno> {
-        let link = match dirfd {
-            libc::AT_FDCWD => format!("/proc/{}/cwd", self.tid),
-            fd if fd >= 0 => format!("/proc/{}/fd/{fd}", self.tid),
-            _ => return Err(Errno::EBADF),
-        };
-        let opened = open::path_only(libc::AT_FDCWD, link.as_bytes(), 0);
-        let opened = opened.map_err(|errno| if errno == Errno::ENOENT { Errno::EBADF } else { errno })?;
-        Directory::new(opened)
+    pub(super) async fn text_found(&self, dirfd: i32, path: &[u8]) -> Result<Vec<u8>, Errno> {
+        let text = |found: Found| open::link(found.open(libc::O_NOFOLLOW)?.as_raw_fd(), b"");
+        self.look(Path::new(dirfd, path, Last::Link), text).await
     }
 
     /// `O_PATH` of what exists at a path.
-    fn open_found(&self, path: &[u8], last: Last) -> Result<OwnedFd, Errno> {
+    async fn open_found(&self, path: &[u8], last: Last) -> Result<OwnedFd, Errno> {
         let flags = if last == Last::Target { 0 } else { libc::O_NOFOLLOW };
-        self.find(libc::AT_FDCWD, path, last)?.open(flags)
+        self.look(Path::new(libc::AT_FDCWD, path, last), move |found| found.open(flags)).await
     }
 
     /// A name of what was found, for the kernel. Kept open until the handler ends.
@@ -199,7 +149,7 @@ impl Thread {
             name => name,
         };
         let number = found.directory.as_raw_fd();
-        self.held.borrow_mut().push(Rc::clone(&found.directory));
+        self.held.borrow_mut().extend(found.file.iter().chain([&found.directory]).map(Arc::clone));
         [format!("/proc/{}/fd/{number}/", std::process::id()).as_bytes(), name].concat()
     }
 
@@ -211,26 +161,19 @@ impl Thread {
     }
 
     /// See [`Tracee::translate`].
-    pub(super) fn translate_path(
-        &self,
-        dirfd: i32,
-        path: &[u8],
-        last: Last,
-        refused: u64,
-        to: TraceeAddr,
-    ) -> Result<bool, Errno> {
-        let found = self.find_unless(dirfd, path, last, refused)?;
+    pub(super) async fn translate_path(&self, path: Path<'_>, to: TraceeAddr) -> Result<bool, Errno> {
+        let found = self.look(path, Ok).await?;
         self.put_name(to, &self.host_name(&found))?;
         Ok(found.is_magic)
     }
 
     /// See [`Tracee::translate_to_bind`].
-    pub(super) fn translate_lastingly(&self, dirfd: i32, path: &[u8], last: Last, to: TraceeAddr) -> Result<(), Errno> {
-        let found = self.find(dirfd, path, last)?;
+    pub(super) async fn translate_lastingly(&self, path: Path<'_>, to: TraceeAddr) -> Result<(), Errno> {
+        let found = self.look(path, Ok).await?;
         let place = open::place(&*found.directory)?;
         let name = [&place, &b"/"[..], &found.name].concat();
         self.put_name(to, &name)?;
-        self.world.bound.borrow_mut().insert(name, path.to_vec());
+        self.world.bound.borrow_mut().insert(name, path.path.to_vec());
         Ok(())
     }
 
@@ -241,8 +184,12 @@ impl Thread {
 
     /// See [`Tracee::change_root`].
     pub(super) async fn enter_root(&self, path: &[u8], allowed: bool) -> Result<(), Errno> {
-        let root = Directory::new(self.open_found(path, Last::Target)?)?;
-        open::may_execute(&*root.fd)?;
+        let root = self.look(Path::new(libc::AT_FDCWD, path, Last::Target), |found| {
+            let root = Directory::new(found.open(0)?)?;
+            open::may_execute(&*root.fd)?;
+            Ok(root)
+        });
+        let root = root.await?;
         if !allowed {
             return Err(Errno::EPERM);
         }
@@ -299,7 +246,7 @@ impl Thread {
 
     /// See [`Tracee::working_directory`].
     pub(super) fn working_directory_text(&self) -> Result<Vec<u8>, Errno> {
-        let directory = self.start(libc::AT_FDCWD)?;
+        let directory = looking::start(self.tid, libc::AT_FDCWD)?;
         if open::stat(&*directory.fd)?.nlink == 0 {
             return Err(Errno::ENOENT);
         }
@@ -311,9 +258,9 @@ impl Thread {
     }
 
     /// See [`Tracee::link_text`].
-    pub(super) fn magic_text(&self, dirfd: i32, path: &[u8]) -> Result<Vec<u8>, Errno> {
-        let found = self.find(dirfd, path, Last::Link)?;
-        let directory = Directory { fd: Rc::clone(&found.directory), key: open::stat(&*found.directory)?.id().key() };
+    pub(super) async fn magic_text(&self, dirfd: i32, path: &[u8]) -> Result<Vec<u8>, Errno> {
+        let found = self.look(Path::new(dirfd, path, Last::Link), Ok).await?;
+        let directory = Directory { fd: Arc::clone(&found.directory), key: open::stat(&*found.directory)?.id().key() };
         let pid = walk::process_of(&directory);
         if let (b"exe", Some(program)) = (&found.name[..], pid.and_then(|pid| self.program_of(pid))) {
             let place = open::link(program.directory.as_raw_fd(), &program.name)?;
@@ -328,12 +275,22 @@ impl Thread {
     }
 
     /// The beginning of a program; see [`Tracee::program_head`].
-    pub(super) fn head_inside(&self, dirfd: i32, path: &[u8], flags: i32, head: &mut [u8]) -> Option<usize> {
-        let file = self.program_file(dirfd, path, flags).ok()?;
-        // Opening a fifo would wait.
-        let is_program =
-            open::stat(&file).is_ok_and(|stat| stat.file_type() == S_IFREG) && open::may_execute(&file).is_ok();
-        if is_program { program::read_head(&file, head).ok() } else { None }
+    pub(super) async fn head_inside(&self, dirfd: i32, path: &[u8], flags: i32, head: &mut [u8]) -> Option<usize> {
+        let len = head.len();
+        let read = self.with_program(dirfd, path, flags, move |_, file| {
+            // Opening a fifo would wait.
+            let is_program = open::stat(&file)?.file_type() == S_IFREG && open::may_execute(&file).is_ok();
+            if !is_program {
+                return Err(Errno::EACCES);
+            }
+            let mut head = vec![0; len];
+            let have = program::read_head(&file, &mut head).map_err(|_| Errno::EIO)?;
+            head.truncate(have);
+            Ok(head)
+        });
+        let read = read.await.ok()?;
+        head.get_mut(..read.len())?.copy_from_slice(&read);
+        Some(read.len())
     }
 
     /// Whether the kernel's view of paths is not ours.

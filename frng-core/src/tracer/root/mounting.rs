@@ -1,10 +1,11 @@
 //! mount(2) and umount(2) of a thread: what it mounts is seen by all processes of its invocation that have another root.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::mounts::{self, Point, Shown, Told};
-use super::open;
-use super::walk::Directory;
+use super::walk::{Directory, Found};
+use super::{Path, open};
 use crate::errno::Errno;
 use crate::inode::InodeKey;
 use crate::inside::mount_names::MountNames;
@@ -15,19 +16,26 @@ use crate::tracer::told;
 
 impl Thread {
     /// See [`Tracee::mount`].
-    pub(in crate::tracer) fn add_mount(&self, source: MountSource, path: &[u8], told: &MountTold) -> Result<(), Errno> {
-        let point = Rc::new(self.open_found(path, Last::Target)?);
+    pub(in crate::tracer) async fn add_mount(
+        &self,
+        source: MountSource<'_>,
+        path: &[u8],
+        told: &MountTold<'_>,
+    ) -> Result<(), Errno> {
+        let point = Arc::new(self.open_found(path, Last::Target).await?);
         let stat = open::stat(&*point)?;
         let is_directory = stat.file_type() == S_IFDIR;
         let point = Point { fd: point, key: stat.id().key() };
         let shown = match source {
             MountSource::Itself if is_directory => {
-                Shown::Directory(Directory { fd: Rc::clone(&point.fd), key: point.key })
+                Shown::Directory(Directory { fd: Arc::clone(&point.fd), key: point.key })
             }
             MountSource::Itself => return Err(Errno::ENOTDIR),
-            MountSource::Bind(source) => mounts::shown(self.find(libc::AT_FDCWD, source, Last::Target)?)?,
+            MountSource::Bind(source) => {
+                self.look(Path::new(libc::AT_FDCWD, source, Last::Target), mounts::shown).await?
+            }
             MountSource::Moved(source) => {
-                let at = self.mount_at(source, Last::Target)?.ok_or(Errno::EINVAL)?;
+                let at = self.mount_at(source, Last::Target).await?.ok_or(Errno::EINVAL)?;
                 self.rooted.borrow().mounts.change_point(at, point, is_directory)?;
                 self.tell_of_mounts();
                 return Ok(());
@@ -47,24 +55,24 @@ impl Thread {
     }
 
     /// See [`Tracee::remount`].
-    pub(in crate::tracer) fn change_mount(&self, path: &[u8], told: &MountTold) -> Result<(), Errno> {
-        if let Some(at) = self.mount_at(path, Last::Target)? {
+    pub(in crate::tracer) async fn change_mount(&self, path: &[u8], told: &MountTold<'_>) -> Result<(), Errno> {
+        if let Some(at) = self.mount_at(path, Last::Target).await? {
             self.rooted.borrow().mounts.change(at, told);
         }
         Ok(())
     }
 
     /// See [`Tracee::is_mount_point`].
-    pub(in crate::tracer) fn is_mounted_at(&self, path: &[u8]) -> Result<bool, Errno> {
-        let key = self.key_at(path, Last::Target)?;
+    pub(in crate::tracer) async fn is_mounted_at(&self, path: &[u8]) -> Result<bool, Errno> {
+        let key = self.key_at(path, Last::Target).await?;
         // Another root is none by itself.
         let is_hosts_root = open::stat_at(libc::AT_FDCWD, b"/", 0)?.id().key() == key;
         Ok(is_hosts_root || self.rooted.borrow().mounts.is_point(&key))
     }
 
     /// See [`Tracee::umount`].
-    pub(in crate::tracer) fn remove_mount(&self, path: &[u8], last: Last) -> Result<(), Errno> {
-        let at = self.mount_at(path, last)?.ok_or(Errno::EINVAL)?;
+    pub(in crate::tracer) async fn remove_mount(&self, path: &[u8], last: Last) -> Result<(), Errno> {
+        let at = self.mount_at(path, last).await?.ok_or(Errno::EINVAL)?;
         self.rooted.borrow().mounts.remove(at);
         self.tell_of_mounts();
         Ok(())
@@ -72,16 +80,16 @@ impl Thread {
 
     /// Which mount a path names: the last one at this mount point or, where the path has another name, the last one that
     /// shows this.
-    fn mount_at(&self, path: &[u8], last: Last) -> Result<Option<usize>, Errno> {
-        let shown = self.key_at(path, last)?;
-        let point = self.find(libc::AT_FDCWD, path, Last::Name).and_then(|found| found.open(libc::O_NOFOLLOW));
-        let point = point.and_then(|point| Ok(open::stat(&point)?.id().key()));
+    async fn mount_at(&self, path: &[u8], last: Last) -> Result<Option<usize>, Errno> {
+        let shown = self.key_at(path, last).await?;
+        let key = |found: Found| Ok(open::stat(&found.open(libc::O_NOFOLLOW)?)?.id().key());
+        let point = self.look(Path::new(libc::AT_FDCWD, path, Last::Name), key).await;
         let rooted = self.rooted.borrow();
         Ok(point.ok().and_then(|point| rooted.mounts.topmost(&point)).or_else(|| rooted.mounts.showing(&shown)))
     }
 
-    fn key_at(&self, path: &[u8], last: Last) -> Result<InodeKey, Errno> {
-        Ok(open::stat(&self.open_found(path, last)?)?.id().key())
+    async fn key_at(&self, path: &[u8], last: Last) -> Result<InodeKey, Errno> {
+        Ok(open::stat(&self.open_found(path, last).await?)?.id().key())
     }
 
     /// The names of the mount points.

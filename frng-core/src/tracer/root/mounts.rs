@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::open;
 use super::show::inside;
@@ -26,7 +26,7 @@ pub enum Shown {
 #[derive(Clone, Debug)]
 pub struct Point {
     /// `O_PATH`, which keeps the inode from being reused.
-    pub fd: Rc<OwnedFd>,
+    pub fd: Arc<OwnedFd>,
     /// Its inode.
     pub key: InodeKey,
 }
@@ -91,6 +91,15 @@ pub struct Mounts {
 }
 
 impl Mounts {
+    /// Where what is shown is, as the kernel tells it.
+    pub fn places(&self) -> Vec<Result<Vec<u8>, Errno>> {
+        let place = |mount: &Mount| match &mount.shown {
+            Shown::Directory(directory) => open::place(&*directory.fd),
+            Shown::File(found) => open::place(&*found.directory),
+        };
+        self.mounts.borrow().iter().map(place).collect()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.mounts.borrow().is_empty()
@@ -131,7 +140,7 @@ impl Mounts {
             Shown::Directory(directory) => directory.key == *shown && mount.point.key != *shown,
             Shown::File(_) => false,
         })?;
-        Some(Directory { fd: Rc::clone(&mount.point.fd), key: mount.point.key })
+        Some(Directory { fd: Arc::clone(&mount.point.fd), key: mount.point.key })
     }
 
     /// All of them.

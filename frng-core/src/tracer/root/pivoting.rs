@@ -1,6 +1,6 @@
 //! pivot_root(2) of a thread: another root, with the former one mounted in it.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::mounts::{Point, Shown, Told};
 use super::open;
@@ -13,8 +13,8 @@ use crate::tracer::thread::Thread;
 impl Thread {
     /// See [`Tracee::pivot_root`](crate::policy::Tracee::pivot_root). `fs/namespace.c: path_pivot_root`.
     pub(in crate::tracer) async fn change_and_keep_root(&self, new: &[u8], old: &[u8]) -> Result<(), Errno> {
-        let new = Directory::new(self.open_found(new, Last::Target)?)?;
-        let old = Directory::new(self.open_found(old, Last::Target)?)?;
+        let new = Directory::new(self.open_found(new, Last::Target).await?)?;
+        let old = Directory::new(self.open_found(old, Last::Target).await?)?;
         let rooted = self.rooted.borrow().clone();
         let root = self.root()?;
         let walk = Walk { root: &root, mounts: &rooted.mounts, process: self, refused: 0 };
@@ -29,7 +29,7 @@ impl Thread {
         }
         let told =
             Told::new(MountSource::Bind(b"/"), &MountTold { kind: b"", source: b"", flags: BIND | REC, data: b"" });
-        let point = Point { fd: Rc::clone(&old.fd), key: old.key };
+        let point = Point { fd: Arc::clone(&old.fd), key: old.key };
         rooted.mounts.add(point, Shown::Directory(root), told);
         self.tell_of_mounts();
         self.enter(new).await

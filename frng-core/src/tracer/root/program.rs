@@ -10,13 +10,14 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use goblin::elf::program_header::PT_INTERP;
 use goblin::elf::{Elf, header};
 
 use super::copies::Copy;
 use super::walk::Found;
-use super::{naming, open};
+use super::{Path, naming, open};
 use crate::call::{Sys, TraceeAddr};
 use crate::errno::Errno;
 use crate::policy::{Last, PATH_MAX, Tracee};
@@ -31,7 +32,7 @@ pub struct Program {
     /// What the kernel tells of its file.
     pub stat: Statx,
     /// Its file, which may have lost or changed its name since.
-    pub file: Rc<OwnedFd>,
+    pub file: Arc<OwnedFd>,
     /// The name it was executed by.
     pub called: Vec<u8>,
     /// The name that its thread has to get, terminated.
@@ -83,36 +84,37 @@ pub(super) fn interpreter(file: &OwnedFd) -> Option<Vec<u8>> {
 }
 
 impl Thread {
-    /// `O_PATH` of a program's file.
-    pub(super) fn program_file(&self, dirfd: i32, path: &[u8], flags: i32) -> Result<OwnedFd, Errno> {
-        self.program_found(dirfd, path, flags).map(|(_, file)| file)
-    }
-
-    fn program_found(&self, dirfd: i32, path: &[u8], flags: i32) -> Result<(Found, OwnedFd), Errno> {
+    /// What a program's name leads to, with `O_PATH` of its file, and what comes of that; see [`Thread::look`].
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) async fn with_program<R: Send + 'static>(
+        &self,
+        dirfd: i32,
+        path: &[u8],
+        flags: i32,
+        then: impl FnOnce(Found, OwnedFd) -> Result<R, Errno> + Send + 'static,
+    ) -> Result<R, Errno> {
         if path.is_empty() {
             let link = format!("/proc/{}/fd/{dirfd}", self.tid);
-            let file = open::path_only(libc::AT_FDCWD, link.as_bytes(), 0).map_err(|_| Errno::EBADF)?;
-            let found = self.found_open(Rc::new(file))?;
-            let file = found.open(0)?;
-            return Ok((found, file));
+            let open = move || {
+                let file = open::path_only(libc::AT_FDCWD, link.as_bytes(), 0).map_err(|_| Errno::EBADF)?;
+                let found = Found::by_descriptor(Arc::new(file))?;
+                let file = found.open(0)?;
+                then(found, file)
+            };
+            return if self.may_wait_for(dirfd, path) { self.elsewhere(open).await? } else { open() };
         }
-        let last = if flags & libc::AT_SYMLINK_NOFOLLOW != 0 { Last::Link } else { Last::Target };
-        let found = self.find(dirfd, path, last)?;
-        let nofollow = if found.is_magic { 0 } else { libc::O_NOFOLLOW };
-        let file = found.open(nofollow)?;
-        Ok((found, file))
-    }
-
-    /// An open file as something found, until the handler ends.
-    pub(super) fn found_open(&self, file: Rc<OwnedFd>) -> Result<Found, Errno> {
-        let name = file.as_raw_fd().to_string().into_bytes();
-        let own = open::path_only(libc::AT_FDCWD, b"/proc/self/fd", libc::O_DIRECTORY)?;
-        self.held.borrow_mut().push(file);
-        Ok(Found { directory: Rc::new(own), name, is_magic: true })
+        let open = move |found: Found| {
+            let nofollow = if found.is_magic { 0 } else { libc::O_NOFOLLOW };
+            let file = found.open(nofollow)?;
+            then(found, file)
+        };
+        self.look(Path::new(dirfd, path, Last::with_flags(flags)), open).await
     }
 
     /// See [`crate::policy::Tracee::prepare_program`].
-    pub(in crate::tracer) fn prepare_inside(
+    pub(in crate::tracer) async fn prepare_inside(
         &self,
         dirfd: i32,
         path: &[u8],
@@ -121,21 +123,30 @@ impl Thread {
         emulator: Option<&[u8]>,
         to: TraceeAddr,
     ) -> Result<(), Errno> {
-        let (found, file) = self.program_found(dirfd, path, flags)?;
-        let stat = open::stat(&file)?;
-        match stat.file_type() {
-            S_IFREG => {}
-            S_IFLNK => return Err(Errno::ELOOP),
-            _ => return Err(Errno::EACCES),
-        }
-        open::may_execute(&file)?;
-        let copy = match interpreter(&file).filter(|_| emulator.is_none()) {
+        let emulated = emulator.is_some();
+        let program = self.with_program(dirfd, path, flags, move |found, file| {
+            let stat = open::stat(&file)?;
+            match stat.file_type() {
+                S_IFREG => {}
+                S_IFLNK => return Err(Errno::ELOOP),
+                _ => return Err(Errno::EACCES),
+            }
+            open::may_execute(&file)?;
+            let interpreter = if emulated { None } else { interpreter(&file) };
+            Ok((found, file, stat, interpreter))
+        });
+        let (found, file, stat, interpreter) = program.await?;
+        let file = Arc::new(file);
+        let copy = match interpreter {
             None => None,
             Some(name) => {
-                let found = self.find(libc::AT_FDCWD, &name, Last::Target)?;
-                let interpreter = found.open(libc::O_NOFOLLOW)?;
-                open::may_execute(&interpreter)?;
-                Some(self.world.copies.of(&file, &stat, &interpreter)?)
+                let interpreter = self.look(Path::new(libc::AT_FDCWD, &name, Last::Target), |found| {
+                    let interpreter = found.open(libc::O_NOFOLLOW)?;
+                    open::may_execute(&interpreter)?;
+                    Ok(interpreter)
+                });
+                let interpreter = interpreter.await?;
+                Some(self.copy_of(&file, &stat, interpreter).await?)
             }
         };
         let name = match (emulator, &copy) {
@@ -143,16 +154,10 @@ impl Thread {
             (None, Some(copy)) => copy.name(),
             (None, None) => self.host_name(&found),
         };
-        let place = if path.is_empty() && naming::is_by_file() { open::place(&file)? } else { Vec::new() };
+        let place = if path.is_empty() && naming::is_by_file() { open::place(&*file)? } else { Vec::new() };
         let comm = if place.is_empty() { base(called) } else { base(&place) };
         let is_named = base(&name) == comm;
-        let program = Program {
-            stat,
-            file: Rc::new(file),
-            called: called.to_vec(),
-            comm: (!is_named).then(|| comm_of(comm)),
-            copy,
-        };
+        let program = Program { stat, file, called: called.to_vec(), comm: (!is_named).then(|| comm_of(comm)), copy };
         self.put_name(to, &padded(&name, called.len()))?;
         self.rooted.borrow_mut().starting = Some(Rc::new(program));
         Ok(())

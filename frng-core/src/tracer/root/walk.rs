@@ -2,7 +2,7 @@
 //! component after the other is looked at, as `fs/namei.c: link_path_walk` does.
 
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::mounts::{Mounts, Shown};
 use super::open;
@@ -21,7 +21,7 @@ const PROC_ROOT: u64 = 1;
 #[derive(Clone, Debug)]
 pub struct Directory {
     /// `O_PATH`.
-    pub fd: Rc<OwnedFd>,
+    pub fd: Arc<OwnedFd>,
     /// Its inode.
     pub key: InodeKey,
 }
@@ -33,7 +33,7 @@ impl Directory {
         if stat.file_type() != S_IFDIR {
             return Err(Errno::ENOTDIR);
         }
-        Ok(Directory { fd: Rc::new(fd), key: stat.id().key() })
+        Ok(Directory { fd: Arc::new(fd), key: stat.id().key() })
     }
 
     /// Its descriptor.
@@ -46,16 +46,18 @@ impl Directory {
 #[derive(Clone, Debug)]
 pub struct Found {
     /// The directory.
-    pub directory: Rc<OwnedFd>,
+    pub directory: Arc<OwnedFd>,
     /// With slashes behind it, if there were some; empty: the directory itself; `/`: the root as a name.
     pub name: Vec<u8>,
     /// It is a link of procfs that tells more than its text.
     pub is_magic: bool,
+    /// What has to stay open for that name to lead there.
+    pub file: Option<Arc<OwnedFd>>,
 }
 
 impl Found {
     fn itself(directory: Directory) -> Found {
-        Found { directory: directory.fd, name: Vec::new(), is_magic: false }
+        Found { directory: directory.fd, name: Vec::new(), is_magic: false, file: None }
     }
 
     fn named(directory: &Directory, name: &[u8], trailing: bool) -> Found {
@@ -63,7 +65,17 @@ impl Found {
         if trailing {
             name.push(b'/');
         }
-        Found { directory: Rc::clone(&directory.fd), name, is_magic: false }
+        Found { directory: Arc::clone(&directory.fd), name, is_magic: false, file: None }
+    }
+
+    /// An open file.
+    ///
+    /// # Errors
+    /// Those of procfs.
+    pub fn by_descriptor(file: Arc<OwnedFd>) -> Result<Found, Errno> {
+        let name = file.as_raw_fd().to_string().into_bytes();
+        let own = open::path_only(libc::AT_FDCWD, b"/proc/self/fd", libc::O_DIRECTORY)?;
+        Ok(Found { directory: Arc::new(own), name, is_magic: true, file: Some(file) })
     }
 
     /// `O_PATH` of it, its name followed unless `flags` have `O_NOFOLLOW`.
@@ -147,11 +159,11 @@ impl<P: Process> Walk<'_, P> {
             if is_absolute && open::is_in_procfs(&*start.fd) {
                 return None;
             }
-            Rc::clone(&start.fd)
+            Arc::clone(&start.fd)
         } else {
             let begin = if is_absolute { Begin::Root } else { Begin::Inside };
             match open::resolved(start.raw(), before, libc::O_DIRECTORY, resolving::flags(begin, false)) {
-                Ok(directory) => Rc::new(directory),
+                Ok(directory) => Arc::new(directory),
                 Err(errno @ (Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ENAMETOOLONG)) => {
                     return Some(Err(errno));
                 }
@@ -175,7 +187,7 @@ impl<P: Process> Walk<'_, P> {
         if trailing {
             name.push(b'/');
         }
-        Some(Ok(Found { directory, name, is_magic: false }))
+        Some(Ok(Found { directory, name, is_magic: false, file: None }))
     }
 
     /// Whether a directory is below the root. From elsewhere a path may get to the root, where `..` ends, unnoticed.
@@ -431,7 +443,7 @@ fn directory(file: OwnedFd, stat: &Statx) -> Result<Directory, Errno> {
     if stat.file_type() != S_IFDIR {
         return Err(Errno::ENOTDIR);
     }
-    Ok(Directory { fd: Rc::new(file), key: stat.id().key() })
+    Ok(Directory { fd: Arc::new(file), key: stat.id().key() })
 }
 
 /// The process whose directory in procfs this is: `/proc/PID` or `/proc/PID/task/TID`.
