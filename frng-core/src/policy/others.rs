@@ -1,7 +1,7 @@
 //! What a handler can ask of an engine about other tracees, and what a thread may do to them.
 
 use super::permission::Subject;
-use super::{Answer, Outcome, Sender, Tracee, view};
+use super::{Answer, Outcome, Sender, Tracee, TraceeExt, view};
 use crate::call::{Arg, Call, Sys};
 use crate::creds::{CAP_SYS_PTRACE, Creds, Ids};
 use crate::errno::Errno;
@@ -87,7 +87,8 @@ pub(super) async fn check_attach<T: Tracee>(tracee: &T, tid: i32) -> Result<(), 
     let creds = tracee.creds();
     let who = Subject { uid: creds.uid.real, gid: creds.gid.real, caps: creds.caps.permitted };
     let allowed = creds.has(CAP_SYS_PTRACE) || is_like(tracee, &who, tid).await;
-    if allowed { Ok(()) } else { Err(Errno::EPERM) }
+    // Of one that has ended it may still be known what it was: ESRCH.
+    if allowed || !exists(tracee, tid).await { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 /// With `PTRACE_MODE_READ_FSCREDS`: whether `who` may learn what procfs tells of another thread.
@@ -113,4 +114,62 @@ pub async fn process_memory<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         check_attach(tracee, call.int(Arg::Pid) as i32).await?;
     }
     Ok(Answer::Pass)
+}
+
+/// pidfd_getfd(2).
+pub async fn take_descriptor<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    // No flag is known.
+    if call.int(Arg::Flags) == 0 {
+        if let Some(pid) = process_of(tracee, call) {
+            check_attach(tracee, pid).await?;
+        }
+    }
+    Ok(Answer::Pass)
+}
+
+/// kcmp(2): `kernel/kcmp.c`.
+pub async fn compare<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    let [first, second] = [0, 1].map(|nth| call.nth(Arg::Pid, nth) as i32);
+    // Whether both are there is told before whether it is allowed.
+    if first <= 0 || second <= 0 || !exists(tracee, first).await || !exists(tracee, second).await {
+        return Ok(Answer::Pass);
+    }
+    check_attach(tracee, first).await?;
+    check_attach(tracee, second).await?;
+    Ok(Answer::Pass)
+}
+
+/// get_robust_list(2), move_pages(2) and migrate_pages(2).
+pub async fn inspect<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    match check_attach(tracee, call.int(Arg::Pid) as i32).await {
+        Ok(()) => Ok(Answer::Pass),
+        Err(refused) => refuse(tracee, &call.with(Arg::Pid, NOBODY), Errno::ESRCH, refused).await,
+    }
+}
+
+/// process_madvise(2).
+pub async fn advise<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    let who = Subject::acting(&tracee.creds());
+    match process_of(tracee, call) {
+        Some(pid) if !may_read(tracee, &who, pid).await => {
+            refuse(tracee, &call.with(Arg::Fd, NOBODY), Errno::EBADF, Errno::EACCES).await
+        }
+        _ => Ok(Answer::Pass),
+    }
+}
+
+/// Neither a process nor a descriptor.
+const NOBODY: u64 = u32::MAX as u64;
+
+/// What is wrong with other arguments is told before somebody is `refused`: the kernel is asked about nobody, of whom it says `missing`.
+async fn refuse<T: Tracee>(tracee: &T, about_nobody: &Call, missing: Errno, refused: Errno) -> Outcome {
+    match tracee.run(about_nobody).await {
+        Err(errno) if errno == missing => Err(refused),
+        result => result.map(Answer::Value),
+    }
+}
+
+/// The process that a call names by a descriptor.
+fn process_of<T: Tracee>(tracee: &T, call: &Call) -> Option<i32> {
+    tracee.others()?.process_of_descriptor(call.int(Arg::Fd) as i32)
 }
