@@ -130,12 +130,12 @@ pub async fn take_descriptor<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
 /// kcmp(2): `kernel/kcmp.c`.
 pub async fn compare<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let [first, second] = [0, 1].map(|nth| call.nth(Arg::Pid, nth) as i32);
-    // Whether both are there is told before whether it is allowed.
-    if first <= 0 || second <= 0 || !exists(tracee, first).await || !exists(tracee, second).await {
-        return Ok(Answer::Pass);
+    for (pid, other) in [(first, second), (second, first)] {
+        if let Err(refused) = check_attach(tracee, pid).await {
+            // Whether there is the other one is told before.
+            return if other > 0 && exists(tracee, other).await { Err(refused) } else { Ok(Answer::Pass) };
+        }
     }
-    check_attach(tracee, first).await?;
-    check_attach(tracee, second).await?;
     Ok(Answer::Pass)
 }
 
