@@ -198,6 +198,7 @@ pub const TABLE: &[(u32, Sys)] = &[
     (Sysno::get_robust_list as u32, Sys::GetRobustList),
     (Sysno::move_pages as u32, Sys::MovePages),
     (Sysno::migrate_pages as u32, Sys::MigratePages),
+    (Sysno::perf_event_open as u32, Sys::PerfEventOpen),
     (Sysno::process_madvise as u32, Sys::ProcessMadvise),
     (Sysno::sched_setaffinity as u32, Sys::SchedSetaffinity),
     (Sysno::sched_getaffinity as u32, Sys::SchedGetaffinity),

@@ -224,6 +224,7 @@ calls! {
     GetRobustList "get_robust_list" (Pid, Out, Out) Restricted, others::inspect, "as faked ids allow";
     MovePages "move_pages" (Pid, Count, In, In, Out, Flags) Restricted, others::inspect, "as faked ids allow";
     MigratePages "migrate_pages" (Pid, Count, In, In) Restricted, others::inspect, "as faked ids allow";
+    PerfEventOpen "perf_event_open" (In, Pid, Int, Int, Flags) Restricted, others::measure, "as faked ids allow";
     ProcessMadvise "process_madvise" (Fd, In, Count, Int, Flags) Restricted, others::advise, "as faked ids allow";
 
     // Scheduling: policy/schedule.rs

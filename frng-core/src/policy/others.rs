@@ -3,7 +3,7 @@
 use super::permission::Subject;
 use super::{Answer, Outcome, Sender, Tracee, TraceeExt, view};
 use crate::call::{Arg, Call, Sys};
-use crate::creds::{CAP_SYS_PTRACE, Creds, Ids};
+use crate::creds::{CAP_PERFMON, CAP_SYS_ADMIN, CAP_SYS_PTRACE, Creds, Ids};
 use crate::errno::Errno;
 
 /// `SUID_DUMP_USER` (`include/linux/sched/coredump.h`).
@@ -145,6 +145,25 @@ pub async fn inspect<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         Ok(()) => Ok(Answer::Pass),
         Err(refused) => refuse(tracee, &call.with(Arg::Pid, NOBODY), Errno::ESRCH, refused).await,
     }
+}
+
+/// perf_event_open(2): `kernel/events/core.c: perf_check_permission`.
+pub async fn measure<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    /// `PERF_FLAG_PID_CGROUP` (`include/uapi/linux/perf_event.h`): what would be a process is a descriptor.
+    const OF_CGROUP: u32 = 4;
+    let creds = tracee.creds();
+    let is_capable = creds.has(CAP_PERFMON) || creds.has(CAP_SYS_ADMIN);
+    if is_capable || call.int(Arg::Flags) & OF_CGROUP != 0 {
+        return Ok(Answer::Pass);
+    }
+    if check_attach(tracee, call.int(Arg::Pid) as i32).await.is_ok() {
+        return Ok(Answer::Pass);
+    }
+    // What is wrong with other arguments is told before, and would be with the thread itself.
+    let fd = tracee.run(&call.with(Arg::Pid, 0)).await?;
+    // Nobody waits for it to be closed.
+    let _ = tracee.syscall(Sys::Close, [fd, 0, 0, 0, 0, 0]).await;
+    Err(Errno::EACCES)
 }
 
 /// process_madvise(2).

@@ -10,6 +10,7 @@ cases![
     root_without_ptrace_inspects_others,
     a_user_inspects_others,
     a_user_inspects_one_that_is_not_dumpable,
+    a_user_measures_others,
     a_user_inspects_itself,
     a_user_inspects_nobody,
     a_user_inspects_one_that_has_ended,
@@ -116,6 +117,32 @@ fn a_user_inspects_one_that_is_not_dumpable() {
         advise("user", target.descriptor);
     });
     target.child.end();
+}
+
+/// Opens a counter of a process; where the machine lets nobody but root, all are refused.
+fn measure(label: &str, pid: i32, kind: u32, flags: i32) {
+    const SOFTWARE_CLOCK: [u64; 2] = [1 | 64 << 32, 0];
+    // Disabled, and neither of the kernel nor of a hypervisor.
+    let mut attributes = [0u64; 8];
+    attributes[..2].copy_from_slice(&SOFTWARE_CLOCK);
+    attributes[0] += u64::from(kind);
+    attributes[5] = 1 | 1 << 5 | 1 << 6;
+    let _ = ok_or_errno(label, quiet!(perf_event_open(&attributes, pid, -1, -1, flags)));
+}
+
+fn a_user_measures_others() {
+    let targets = targets();
+    in_child(|| {
+        become_plainly(1000);
+        for Target { label, child, .. } in &targets {
+            measure(label, child.pid, 0, 0);
+            measure("of no kind", child.pid, 7777, 0);
+            measure("with a wrong flag", child.pid, 0, 1 << 20);
+        }
+        measure("itself", 0, 0, 0);
+        measure("nobody", 0x3fff_ffff, 0, 0);
+    });
+    targets.into_iter().for_each(|target| target.child.end());
 }
 
 /// Dumpable or not.

@@ -140,6 +140,7 @@ numbers! {
     openat2 = 437,
     pivot_root = libc::SYS_pivot_root,
     pipe2 = libc::SYS_pipe2,
+    perf_event_open = libc::SYS_perf_event_open,
     pidfd_getfd = 438,
     pidfd_open = 434,
     pidfd_send_signal = 424,
