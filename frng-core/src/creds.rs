@@ -125,6 +125,8 @@ caps! {
     CAP_MKNOD = 27;
     /// Set file capabilities.
     CAP_SETFCAP = 31;
+    /// Measure performance.
+    CAP_PERFMON = 38;
 }
 
 /// `CAP_FS_SET` (`include/linux/capability.h`), as a mask: what checks on files ask about, and what follows the

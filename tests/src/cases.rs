@@ -10,6 +10,7 @@ pub mod dropped;
 pub mod exec;
 pub mod frng_only;
 pub mod identity;
+pub mod inspecting;
 pub mod int80;
 pub mod lifetime;
 pub mod mapped;
@@ -26,6 +27,7 @@ pub mod process;
 pub mod procfs;
 pub mod procfs_reach;
 pub mod questions;
+pub mod queued;
 pub mod races;
 pub mod reach;
 pub mod root_exec;
@@ -35,6 +37,7 @@ pub mod roots_inside;
 pub mod scheduling;
 pub mod signals;
 pub mod sockets;
+pub mod sticky_links;
 pub mod times;
 pub mod tracing;
 pub mod tracing_waits;
@@ -95,10 +98,13 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         procfs::CASES,
         procfs_reach::CASES,
         signals::CASES,
+        inspecting::CASES,
         sockets::CASES,
         races::CASES,
         reach::CASES,
+        sticky_links::CASES,
         dropped::CASES,
+        queued::CASES,
         exec::CASES,
         creation::CASES,
         lifetime::CASES,

@@ -14,9 +14,19 @@ pub mod table;
 pub use args::{Arg, FileRef, TraceeAddr};
 pub use table::Sys;
 
-/// Calls that not every kernel has: newer than Linux 5.6, which frng needs.
-pub const NEWER: &[Sys] =
-    &[Sys::Faccessat2, Sys::Fchmodat2, Sys::Setxattrat, Sys::Getxattrat, Sys::Listxattrat, Sys::Removexattrat];
+/// Calls that not every kernel has: newer than Linux 5.6, which frng needs, or left out of some.
+pub const NEWER: &[Sys] = &[
+    Sys::Faccessat2,
+    Sys::Fchmodat2,
+    Sys::Setxattrat,
+    Sys::Getxattrat,
+    Sys::Listxattrat,
+    Sys::Removexattrat,
+    Sys::ProcessMadvise,
+    Sys::Kcmp,
+    Sys::MovePages,
+    Sys::MigratePages,
+];
 
 /// When a call must be looked at; everything else runs natively.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -98,6 +98,7 @@ calls! {
     Splice "splice" (Int, In, Fd, In, Length, Flags) Writing, writing::write, "takes set-ID bits";
     CopyFileRange "copy_file_range" (Int, In, Fd, In, Length, Flags) Writing, writing::write, "takes set-ID bits";
     Fallocate "fallocate" (Fd, Int, Int, Int) Writing, writing::allocate, "takes set-ID bits";
+    IoSubmit "io_submit" (Int, Count, In) Writing, writing::submit, "writes among the requests take set-ID bits";
 
     // Creation: policy/creation.rs, policy/opening.rs
     Open "open" (Path, OpenFlags, Mode) Opening, opening::open, "faked null, zero, full, random, urandom, tty and ptmx open the real one, other faked devices are ENXIO; O_PATH opens the node";
@@ -218,6 +219,13 @@ calls! {
     // Other processes: policy/others.rs
     ProcessVmReadv "process_vm_readv" (Pid, In, Count, In, Count, Flags) Restricted, others::process_memory, "as faked ids allow";
     ProcessVmWritev "process_vm_writev" (Pid, In, Count, In, Count, Flags) Restricted, others::process_memory, "as faked ids allow";
+    PidfdGetfd "pidfd_getfd" (Fd, Int, Flags) Restricted, others::take_descriptor, "as faked ids allow";
+    Kcmp "kcmp" (Pid, Pid, Op, Operand, Operand) Restricted, others::compare, "as faked ids allow";
+    GetRobustList "get_robust_list" (Pid, Out, Out) Restricted, others::inspect, "as faked ids allow";
+    MovePages "move_pages" (Pid, Count, In, In, Out, Flags) Restricted, others::inspect, "as faked ids allow";
+    MigratePages "migrate_pages" (Pid, Count, In, In) Restricted, others::inspect, "as faked ids allow";
+    PerfEventOpen "perf_event_open" (In, Pid, Int, Int, Flags) Restricted, others::measure, "as faked ids allow";
+    ProcessMadvise "process_madvise" (Fd, In, Count, Int, Flags) Restricted, others::advise, "as faked ids allow";
 
     // Scheduling: policy/schedule.rs
     Nice "nice" (Int) Always, schedule::nice, "done if allowed, else remembered";

@@ -221,6 +221,7 @@ impl Conversation {
                     protected: Protected {
                         regular: sysctl("regular").unwrap_or(0),
                         fifos: sysctl("fifos").unwrap_or(0),
+                        symlinks: sysctl("symlinks").unwrap_or(0),
                     },
                     proc_device: proc_device(),
                 };

@@ -45,6 +45,7 @@ pub struct Content {
     protected_hardlinks: u32,
     protected_regular: u32,
     protected_fifos: u32,
+    protected_symlinks: u32,
     /// Not 0: only paths that lead to the same whatever the root are not the tracer's.
     pub rooted: u32,
     seccomp_filters: u32,
@@ -54,7 +55,6 @@ pub struct Content {
     pub daemon: u32,
     /// Descriptor of the process's root in the daemon.
     pub root_fd: u32,
-    pad: u32,
     /// Of mount points, of which only the tracer knows what is there.
     pub mounts: MountNames,
     proc_device: u64,
@@ -212,6 +212,7 @@ impl Content {
         self.protected_hardlinks = settings.protected_hardlinks.into();
         self.protected_regular = settings.protected.regular;
         self.protected_fifos = settings.protected.fifos;
+        self.protected_symlinks = settings.protected.symlinks;
         self.proc_device = settings.proc_device;
     }
 
@@ -233,7 +234,11 @@ impl Content {
                 _ => NullPaths::Taken,
             },
             protected_hardlinks: self.protected_hardlinks != 0,
-            protected: Protected { regular: self.protected_regular, fifos: self.protected_fifos },
+            protected: Protected {
+                regular: self.protected_regular,
+                fifos: self.protected_fifos,
+                symlinks: self.protected_symlinks,
+            },
             proc_device: self.proc_device,
         }
     }

@@ -1,9 +1,9 @@
 //! What a handler can ask of an engine about other tracees, and what a thread may do to them.
 
 use super::permission::Subject;
-use super::{Answer, Outcome, Sender, Tracee, view};
+use super::{Answer, Outcome, Sender, Tracee, TraceeExt, view};
 use crate::call::{Arg, Call, Sys};
-use crate::creds::{CAP_SYS_PTRACE, Creds, Ids};
+use crate::creds::{CAP_PERFMON, CAP_SYS_ADMIN, CAP_SYS_PTRACE, Creds, Ids};
 use crate::errno::Errno;
 
 /// `SUID_DUMP_USER` (`include/linux/sched/coredump.h`).
@@ -87,7 +87,8 @@ pub(super) async fn check_attach<T: Tracee>(tracee: &T, tid: i32) -> Result<(), 
     let creds = tracee.creds();
     let who = Subject { uid: creds.uid.real, gid: creds.gid.real, caps: creds.caps.permitted };
     let allowed = creds.has(CAP_SYS_PTRACE) || is_like(tracee, &who, tid).await;
-    if allowed { Ok(()) } else { Err(Errno::EPERM) }
+    // Of one that has ended it may still be known what it was: ESRCH.
+    if allowed || !exists(tracee, tid).await { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 /// With `PTRACE_MODE_READ_FSCREDS`: whether `who` may learn what procfs tells of another thread.
@@ -113,4 +114,81 @@ pub async fn process_memory<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
         check_attach(tracee, call.int(Arg::Pid) as i32).await?;
     }
     Ok(Answer::Pass)
+}
+
+/// pidfd_getfd(2).
+pub async fn take_descriptor<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    // No flag is known.
+    if call.int(Arg::Flags) == 0 {
+        if let Some(pid) = process_of(tracee, call) {
+            check_attach(tracee, pid).await?;
+        }
+    }
+    Ok(Answer::Pass)
+}
+
+/// kcmp(2): `kernel/kcmp.c`.
+pub async fn compare<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    let [first, second] = [0, 1].map(|nth| call.nth(Arg::Pid, nth) as i32);
+    for (pid, other) in [(first, second), (second, first)] {
+        if let Err(refused) = check_attach(tracee, pid).await {
+            // Whether there is the other one is told before.
+            return if other > 0 && exists(tracee, other).await { Err(refused) } else { Ok(Answer::Pass) };
+        }
+    }
+    Ok(Answer::Pass)
+}
+
+/// get_robust_list(2), move_pages(2) and migrate_pages(2).
+pub async fn inspect<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    match check_attach(tracee, call.int(Arg::Pid) as i32).await {
+        Ok(()) => Ok(Answer::Pass),
+        Err(refused) => refuse(tracee, &call.with(Arg::Pid, NOBODY), Errno::ESRCH, refused).await,
+    }
+}
+
+/// perf_event_open(2): `kernel/events/core.c: perf_check_permission`.
+pub async fn measure<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    /// `PERF_FLAG_PID_CGROUP` (`include/uapi/linux/perf_event.h`): what would be a process is a descriptor.
+    const OF_CGROUP: u32 = 4;
+    let creds = tracee.creds();
+    let is_capable = creds.has(CAP_PERFMON) || creds.has(CAP_SYS_ADMIN);
+    if is_capable || call.int(Arg::Flags) & OF_CGROUP != 0 {
+        return Ok(Answer::Pass);
+    }
+    if check_attach(tracee, call.int(Arg::Pid) as i32).await.is_ok() {
+        return Ok(Answer::Pass);
+    }
+    // What is wrong with other arguments is told before, and would be with the thread itself.
+    let fd = tracee.run(&call.with(Arg::Pid, 0)).await?;
+    // Nobody waits for it to be closed.
+    let _ = tracee.syscall(Sys::Close, [fd, 0, 0, 0, 0, 0]).await;
+    Err(Errno::EACCES)
+}
+
+/// process_madvise(2).
+pub async fn advise<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    let who = Subject::acting(&tracee.creds());
+    match process_of(tracee, call) {
+        Some(pid) if !may_read(tracee, &who, pid).await => {
+            refuse(tracee, &call.with(Arg::Fd, NOBODY), Errno::EBADF, Errno::EACCES).await
+        }
+        _ => Ok(Answer::Pass),
+    }
+}
+
+/// Neither a process nor a descriptor.
+const NOBODY: u64 = u32::MAX as u64;
+
+/// What is wrong with other arguments is told before somebody is `refused`: the kernel is asked about nobody, of whom it says `missing`.
+async fn refuse<T: Tracee>(tracee: &T, about_nobody: &Call, missing: Errno, refused: Errno) -> Outcome {
+    match tracee.run(about_nobody).await {
+        Err(errno) if errno == missing => Err(refused),
+        result => result.map(Answer::Value),
+    }
+}
+
+/// The process that a call names by a descriptor.
+fn process_of<T: Tracee>(tracee: &T, call: &Call) -> Option<i32> {
+    tracee.others()?.process_of_descriptor(call.int(Arg::Fd) as i32)
 }

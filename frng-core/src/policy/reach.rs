@@ -42,7 +42,8 @@ pub async fn check<T: Tracee>(tracee: &T, call: &Call) -> Result<(), Errno> {
     let is_access = matches!(call.sys, Sys::Access | Sys::Faccessat | Sys::Faccessat2);
     let as_real = is_access && call.int(Arg::AtFlags) as i32 & libc::AT_EACCESS == 0;
     let who = if as_real { Subject::real(&creds) } else { Subject::acting(&creds) };
-    if who.caps & FREE == FREE && creds.has(CAP_SYS_PTRACE) {
+    // Which links it may follow no capability says.
+    if who.caps & FREE == FREE && creds.has(CAP_SYS_PTRACE) && tracee.settings().protected.symlinks == 0 {
         return Ok(());
     }
     Checker { tracee, who, creds }.check(call).await

@@ -1,5 +1,5 @@
-//! Files that others have put into a directory that everybody may write to, and that somebody opens as if they were new:
-//! `fs/namei.c: may_create_in_sticky`. That is refused root, too.
+//! Files that others have put into a directory that everybody may write to, and that somebody opens as if they were new, and
+//! links that others have put there: `fs/namei.c: may_create_in_sticky, may_follow_link`. That is refused root, too.
 
 use super::permission::Subject;
 use super::walk::{Walked, walk};
@@ -52,10 +52,22 @@ pub(super) fn allowed(protected: &Protected, directory: &Lie, target: &Lie, uid:
     if by_others || by_group { Err(Errno::EACCES) } else { Ok(()) }
 }
 
+/// Whether who acts as `uid` may follow a link in a directory, as the last component of a path. On the way to others nothing
+/// is asked.
+///
+/// # Errors
+/// `EACCES`.
+pub(super) fn may_follow(protected: &Protected, directory: &Lie, link: &Lie, uid: u32) -> Result<(), Errno> {
+    const SHARED: u32 = S_ISVTX | 0o002;
+    let is_shared = directory.mode & SHARED == SHARED;
+    let is_refused = protected.symlinks > 0 && is_shared && link.uid != uid && link.uid != directory.uid;
+    if is_refused { Err(Errno::EACCES) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stat::S_IFSOCK;
+    use crate::stat::{S_IFLNK, S_IFSOCK};
 
     const fn lie(uid: u32, mode: u32) -> Lie {
         Lie { uid, gid: 0, mode, rdev: 0 }
@@ -77,9 +89,27 @@ mod tests {
             (S_IFSOCK, 2, 2, directory(0o1775), false),
             (S_IFREG, 2, 2, lie(7, S_IFDIR | 0o1777), false),
         ] {
-            let result = allowed(&Protected { regular, fifos }, &directory, &lie(7, kind | 0o666), 0);
+            let protected = Protected { regular, fifos, symlinks: 0 };
+            let result = allowed(&protected, &directory, &lie(7, kind | 0o666), 0);
             assert_eq!(result.is_err(), refused, "{kind:o} {regular} {fifos} {directory:?}");
-            assert_eq!(allowed(&Protected { regular, fifos }, &directory, &lie(7, kind | 0o666), 7), Ok(()));
+            assert_eq!(allowed(&protected, &directory, &lie(7, kind | 0o666), 7), Ok(()));
+        }
+    }
+
+    #[test]
+    fn links_of_others_are_protected_where_everybody_may_put_some() {
+        for (symlinks, mode, owner, uid, refused) in [
+            (1, 0o1777, 0, 8, true),
+            (1, 0o1777, 0, 0, true),
+            (1, 0o1777, 0, 7, false),
+            (1, 0o1777, 7, 8, false),
+            (1, 0o777, 0, 8, false),
+            (1, 0o1775, 0, 8, false),
+            (0, 0o1777, 0, 8, false),
+        ] {
+            let protected = Protected { symlinks, ..Protected::default() };
+            let result = may_follow(&protected, &lie(owner, S_IFDIR | mode), &lie(7, S_IFLNK | 0o777), uid);
+            assert_eq!(result.is_err(), refused, "{symlinks} {mode:o} {owner} {uid}");
         }
     }
 }

@@ -55,13 +55,15 @@ impl NullPaths {
     }
 }
 
-/// protected_regular and protected_fifos (proc_sys_fs(5)): 0, 1 or 2.
+/// protected_regular and protected_fifos (proc_sys_fs(5)): 0, 1 or 2. protected_symlinks: 0 or 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Protected {
     /// Of regular files.
     pub regular: u32,
     /// Of FIFOs.
     pub fifos: u32,
+    /// Of symbolic links.
+    pub symlinks: u32,
 }
 
 /// What is the same for all tracees of an invocation.
@@ -79,7 +81,7 @@ pub struct Settings {
     pub null_paths: NullPaths,
     /// Links to files of others are refused (protected_hardlinks, proc_sys_fs(5)).
     pub protected_hardlinks: bool,
-    /// What of others' files in sticky directories may be opened with `O_CREAT`.
+    /// What of others' files in sticky directories may be opened with `O_CREAT`, and what of their links followed.
     pub protected: Protected,
     /// The device of procfs, as [`crate::stat::make_dev`] has it; 0 if it is not known.
     pub proc_device: u64,

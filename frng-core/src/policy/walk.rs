@@ -6,7 +6,7 @@
 
 use super::permission::{self, EXECUTE, Subject};
 use super::procfs::place::{self, Place};
-use super::{Last, PATH_MAX, Tracee, TraceeExt, others, procfs, view};
+use super::{Last, PATH_MAX, Tracee, TraceeExt, others, procfs, sticky, view};
 use crate::call::FileRef;
 use crate::errno::Errno;
 use crate::lie::Lie;
@@ -128,7 +128,7 @@ struct Walk<'a, T> {
 /// the kernel will notice.
 ///
 /// # Errors
-/// `EACCES` if a directory on the way may not be searched.
+/// `EACCES` if a directory on the way may not be searched, or a link at the end not be followed.
 pub async fn walk<T: Tracee>(tracee: &T, who: &Subject, file: FileRef, last: Last) -> Result<Option<Walked>, Errno> {
     let mut rest = Text::new();
     let Ok(path) = tracee.read_cstr(file.path, &mut rest.bytes) else { return Ok(None) };
@@ -234,6 +234,14 @@ impl<T: Tracee> Walk<'_, T> {
                     return Ok(Some(Walked { directory: None, target: Some(self.at), place: self.place }));
                 }
                 continue;
+            }
+            if is_last {
+                sticky::may_follow(
+                    &self.tracee.settings().protected,
+                    &self.at.seen,
+                    &view::seen(self.tracee, &real),
+                    self.who.uid,
+                )?;
             }
             if self.follow(behind).await.is_none() {
                 return Ok(None);

@@ -4,8 +4,10 @@
 //! such bits is remembered: root's threads never stop, and nobody does where there are no such files. What writes without a
 //! call (a shared mapping) takes no bits in the kernel either.
 
+mod queued;
+
 use super::{Answer, Outcome, Tracee, TraceeExt, ownership, view};
-use crate::call::Call;
+use crate::call::{Arg, Call, FileRef};
 use crate::creds::CAP_FSETID;
 use crate::errno::Errno;
 use crate::lie::{Lie, LieTable};
@@ -22,8 +24,31 @@ pub async fn allocate<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     take(tracee, call, |result| result.is_ok()).await
 }
 
+/// io_submit, whose result is how many requests it has taken. A write to a file is over by then, or the bits are gone at
+/// least: `fs/aio.c: aio_write`.
+pub async fn submit<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
+    if !may_take(tracee) {
+        return Ok(Answer::Pass);
+    }
+    let taken = tracee.run(call).await?;
+    for index in 0..taken {
+        let Some(fd) = queued::written_to(tracee, call.addr(Arg::In), index) else { continue };
+        if let Ok(real) = tracee.stat(FileRef::descriptor(fd)).await {
+            if real.file_type() == S_IFREG {
+                forget_bits(tracee, &real)?;
+            }
+        }
+    }
+    Ok(Answer::Value(taken))
+}
+
+/// Whether a write of this thread can take bits from any file.
+fn may_take<T: Tracee>(tracee: &T) -> bool {
+    !tracee.creds().has(CAP_FSETID) && tracee.lies().kinds().set_ids > 0
+}
+
 async fn take<T: Tracee>(tracee: &T, call: &Call, has_changed: impl Fn(Result<u64, Errno>) -> bool) -> Outcome {
-    if tracee.creds().has(CAP_FSETID) || tracee.lies().kinds().set_ids == 0 {
+    if !may_take(tracee) {
         return Ok(Answer::Pass);
     }
     match tracee.stat(call.file()).await {
@@ -49,11 +74,18 @@ pub(super) async fn take_bits<T: Tracee>(
     }
     let result = tracee.run(call).await;
     if has_changed(result) {
-        let now = view::seen(tracee, real);
-        let mode = now.mode & !ownership::lost_bits(tracee, &now);
-        view::show(tracee, real, &now, Lie { mode, ..now })?;
+        forget_bits(tracee, real)?;
     }
     result.map(Answer::Value)
+}
+
+/// The bits of a file are gone that a change by this thread takes.
+fn forget_bits<T: Tracee>(tracee: &T, real: &Statx) -> Result<(), Errno> {
+    let now = view::seen(tracee, real);
+    match ownership::lost_bits(tracee, &now) {
+        0 => Ok(()),
+        lost => view::show(tracee, real, &now, Lie { mode: now.mode & !lost, ..now }),
+    }
 }
 
 /// Whether the first file with set-ID bits is about to be remembered, and this engine is not the one that has others stop

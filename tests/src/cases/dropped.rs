@@ -253,7 +253,7 @@ fn write_of_a_program_clears_suid() {
 }
 
 /// Files with set-ID bits that anybody may write to.
-fn set_id_files() -> [&'static std::ffi::CStr; 4] {
+pub(super) fn set_id_files() -> [&'static std::ffi::CStr; 4] {
     let files = [c"u", c"g", c"ug", c"locked"];
     for (name, mode) in files.iter().zip([0o4777, 0o2777, 0o6777, 0o2767]) {
         file(name);

@@ -25,6 +25,7 @@ cases![
     times_are_set,
     a_user_is_refused,
     execve_takes_pointers_of_32_bits,
+    io_submit_takes_pointers_of_32_bits,
     filters_are_pretended,
     children_keep_their_registers,
 ];
@@ -277,6 +278,35 @@ fn execve_takes_pointers_of_32_bits() {
             tell(gate, "execve", Sys::Execve, &[shell, argv, none]);
         });
     });
+}
+
+fn io_submit_takes_pointers_of_32_bits() {
+    /// `io_setup` (`arch/x86/entry/syscalls/syscall_32.tbl`).
+    const IO_SETUP: u32 = 245;
+    /// `IOCB_CMD_PWRITE`, `IOCB_CMD_PWRITEV` (`include/uapi/linux/aio_abi.h`).
+    const WAYS: [u32; 2] = [1, 8];
+    let files = super::dropped::set_id_files();
+    with_gate(|gate| {
+        as_user(1000, || {
+            let context = gate.room(4);
+            if gate.call_by_number(IO_SETUP, &[16, context]) != 0 {
+                println!("SETUP FAILED: io_setup");
+            }
+            let context = gate.bytes(context, 4).try_into().map_or(0, u32::from_ne_bytes);
+            let text = gate.text(c"text");
+            let parts = gate.room(16);
+            gate.put(parts, &[text, 0, text, 4].map(u32::to_ne_bytes).concat());
+            let pointers = gate.room(8);
+            for (index, (way, from, count)) in [(WAYS[0], text, 4), (WAYS[1], parts, 2)].into_iter().enumerate() {
+                let fd = must!(openat(AT_FDCWD, files[index], O_RDWR, 0)) as u32;
+                let request = gate.room(64);
+                gate.put(request, &[0, 0, 0, 0, way, fd, from, 0, count, 0].map(u32::to_ne_bytes).concat());
+                gate.put(pointers + 4 * index as u32, &request.to_ne_bytes());
+            }
+            tell(gate, "io_submit", Sys::IoSubmit, &[context, 2, pointers]);
+        });
+    });
+    files.iter().for_each(|name| show(name));
 }
 
 fn filters_are_pretended() {

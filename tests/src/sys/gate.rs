@@ -53,7 +53,11 @@ impl Gate {
 
     /// Issues a call; its result as the kernel gives it.
     pub fn call(&self, sys: Sys, args: &[u32]) -> i32 {
-        let Some(number) = self.abi.number(sys) else { return -libc::ENOSYS };
+        self.abi.number(sys).map_or(-libc::ENOSYS, |number| self.call_by_number(number, args))
+    }
+
+    /// Issues a call that frng has no need to know.
+    pub fn call_by_number(&self, number: u32, args: &[u32]) -> i32 {
         let mut words = [0; 6];
         words[..args.len()].copy_from_slice(args);
         // SAFETY: `new` has put such a function there. The calls write to memory of [`Gate::room`] only.
