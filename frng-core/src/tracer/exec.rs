@@ -3,15 +3,14 @@
 //! At the exec event the tracee stands before its first instruction. Code that maps the trampoline is put there, run
 //! to its end, and the program's own bytes are put back: one stop more, whatever the program is.
 
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
 use super::Engine;
 use super::abi_table::AbiTable;
 use super::known::Known;
 use super::lookup;
+use super::process_memory::ProcessMemory;
 use super::ptrace::{self, Gone};
 use super::thread::Thread;
 use crate::arch::{Abi, Registers};
@@ -59,8 +58,8 @@ const INSTRUCTION_ALIGNMENT: u64 = 16;
 pub struct Bootstrap {
     /// The program's sites that are known, if it gets an agent.
     pub known: Option<Rc<Known>>,
-    /// Its memory: proc_pid_mem(5).
-    pub memory: File,
+    /// Its memory.
+    pub memory: ProcessMemory,
     abi: &'static dyn Abi,
     registers: Registers,
     begin: u64,
@@ -85,7 +84,7 @@ pub fn prepare(thread: &Thread, abis: &'static [AbiTable], begun: Option<u64>) -
         abi.abi().set_result(&mut registers, 0);
     }
     let stack = TraceeAddr(begun.unwrap_or(abi.abi().sp(&registers)));
-    let memory = match OpenOptions::new().read(true).write(true).open(format!("/proc/{}/mem", thread.tid)) {
+    let memory = match ProcessMemory::open(thread.tid) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(Failure::Closed(stack.0)),
         memory => memory?,
     };

@@ -33,6 +33,7 @@ mod orders;
 mod orphans;
 mod others;
 mod pending;
+mod process_memory;
 mod procfs;
 mod program;
 mod ptrace;

@@ -2,14 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
 use super::agent::Agent;
 use super::known::{Known, Stubs, When};
+use super::process_memory::ProcessMemory;
 use super::ptrace;
 use crate::inside::layout::STUBS_LEN;
 use crate::inside::sites::{Inside, Site, Way, Window};
@@ -52,8 +51,8 @@ pub struct Tools<'a> {
     pub agent: &'a Agent,
     /// Other tracees may be executing the site just now.
     pub shared: bool,
-    /// The process's memory (proc_pid_mem(5)), if it is open.
-    pub memory: Option<&'a File>,
+    /// The process's memory, if it is open.
+    pub memory: Option<&'a ProcessMemory>,
 }
 
 impl Space {
@@ -187,7 +186,7 @@ impl Space {
     pub fn put_back(&self, tid: i32, tools: Tools) {
         self.put_back.set(true);
         // If it cannot be opened the process is gone.
-        let Ok(memory) = OpenOptions::new().write(true).open(format!("/proc/{tid}/mem")) else { return };
+        let Ok(memory) = ProcessMemory::open(tid) else { return };
         for site in self.sites.borrow().values().flatten() {
             let _ = write_code(&memory, site.begin, tools.inside.original(site).bytes(), site, tools);
         }
@@ -215,7 +214,7 @@ impl Space {
         let memory = match tools.memory {
             Some(memory) => memory,
             None => {
-                opened = OpenOptions::new().write(true).open(format!("/proc/{tid}/mem"))?;
+                opened = ProcessMemory::open(tid)?;
                 &opened
             }
         };
@@ -262,7 +261,7 @@ fn is_own_code(tid: i32, site: &Site) -> bool {
 }
 
 /// Leads from a site to its stub.
-fn write_jumps(memory: &File, site: &Site, stub: u64, tools: Tools) -> io::Result<()> {
+fn write_jumps(memory: &ProcessMemory, site: &Site, stub: u64, tools: Tools) -> io::Result<()> {
     for (at, code) in tools.inside.jumps(site, stub) {
         write_code(memory, at, code.bytes(), site, tools)?;
     }
@@ -270,7 +269,7 @@ fn write_jumps(memory: &File, site: &Site, stub: u64, tools: Tools) -> io::Resul
 }
 
 /// Writes code of a site, or where it leads to.
-fn write_code(memory: &File, at: u64, code: &[u8], site: &Site, tools: Tools) -> io::Result<()> {
+fn write_code(memory: &ProcessMemory, at: u64, code: &[u8], site: &Site, tools: Tools) -> io::Result<()> {
     match (code.split_first(), tools.inside.trap()) {
         (None, _) => Ok(()),
         // Whoever gets there meanwhile stops and begins again.

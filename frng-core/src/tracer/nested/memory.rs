@@ -1,13 +1,11 @@
 //! Memory, registers and signals of a stopped tracee, handed to its tracer and back.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt;
-
 use super::info;
 use crate::arch::REGISTERS_MAX;
 use crate::call::TraceeAddr;
 use crate::errno::Errno;
 use crate::policy::{Answer, Outcome, Tracee, TraceeExt};
+use crate::tracer::process_memory::ProcessMemory;
 use crate::tracer::ptrace;
 use crate::tracer::thread::Thread;
 
@@ -34,8 +32,8 @@ impl Thread {
         }
     }
 
-    fn memory_of(&self, tid: i32) -> Result<File, Errno> {
-        OpenOptions::new().read(true).write(true).open(format!("/proc/{tid}/mem")).map_err(|_| Errno::EIO)
+    fn memory_of(&self, tid: i32) -> Result<ProcessMemory, Errno> {
+        ProcessMemory::open(tid).map_err(|_| Errno::EIO)
     }
 
     /// `PTRACE_PEEKTEXT`, `PTRACE_PEEKDATA`: a word goes to `data`.
