@@ -293,3 +293,23 @@ fn an_invocation_that_is_killed_while_it_starts_leaves_no_socket() {
         assert!(!scratch.path("state.sock").exists(), "after {delay}");
     }
 }
+
+#[test]
+fn a_daemon_without_descriptors_goes_on_and_its_lies_are_there_afterwards() {
+    for engine in engines() {
+        let scratch = Scratch::new();
+        let script = "touch a; chown 5 a; touch ready; until [ -e go ]; do sleep 0.01; done; chown 6 a; stat -c %u a";
+        let words = ["frng", "--engine", engine, "-p", "state", "sh", "-c", script];
+        let command = scratch.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        eventually(|| scratch.path("ready").exists());
+        limit(&scratch, "--nofile=1:1");
+        fs::write(scratch.path("go"), "").unwrap();
+        let done = end(command).unwrap();
+        assert_eq!((done.status, done.out.as_str()), (0, "6\n"), "{engine}: {done:?}");
+        assert!(done.err.contains("Too many open files"), "{engine}: {done:?}");
+        scratch.wait_for_the_daemon_to_end();
+        let done = scratch.run(&["frng", "-p", "state", "stat", "-c", "%u", "a"]);
+        assert_eq!((done.out.as_str(), done.status), ("6\n", 0), "{engine}: {done:?}");
+        assert!(done.err.contains("recovered"), "{engine}: {done:?}");
+    }
+}
