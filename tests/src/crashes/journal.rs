@@ -67,8 +67,14 @@ pub enum Line {
 pub struct Journal(File);
 
 impl Journal {
+    /// Goes on behind the last whole line: who was killed in a write that crosses pages has left half of one.
     pub fn append(path: &Path) -> io::Result<Journal> {
-        OpenOptions::new().create(true).append(true).open(path).map(Journal)
+        let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        file.set_len(whole as u64)?;
+        Ok(Journal(file))
     }
 
     pub fn intend(&mut self, names: &[&str], deed: Deed) -> io::Result<()> {
@@ -114,4 +120,22 @@ pub fn read(path: &Path) -> io::Result<Vec<Line>> {
         lines.push(parsed.ok_or_else(|| io::Error::other(format!("no line of a journal: {line}")))?);
     }
     Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn half_a_line_is_no_line_and_the_next_one_begins_anew() {
+        let path = std::env::temp_dir().join(format!("frng-journal-{}", std::process::id()));
+        fs::write(&path, "I 1 a mode 755\nD 2 a").unwrap();
+        assert_eq!(read(&path).unwrap().len(), 1);
+        Journal::append(&path).unwrap().intend(&["b"], Deed::Mark).unwrap();
+        let lines = read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(&lines[..], [Line::Intent { time: 1, .. }, Line::Intent { name, .. }] if name == "b"));
+    }
 }
