@@ -3,7 +3,7 @@
 use super::{Answer, Outcome, Process, Tracee, TraceeExt, acl, view, writing};
 use crate::call::{Arg, Call};
 use crate::errno::Errno;
-use crate::lie::Lie;
+use crate::lie::{Lie, LieTable};
 use crate::stat::{S_IFLNK, S_IFMT, S_ISGID};
 
 /// chmod, fchmod, fchmodat and fchmodat2. `fs/open.c: chmod_common`, `fs/attr.c: setattr_prepare`.
@@ -37,12 +37,23 @@ pub async fn chmod<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     }
     let permissions = view::real_permissions(mode(&seen));
     let mut on_disk = real;
-    match tracee.run(&call.with(Arg::Mode, u64::from(permissions))).await {
-        Ok(_) => on_disk.mode = (real.file_type() | permissions) as u16,
-        // The file is another real user's.
-        Err(Errno::EPERM | Errno::EACCES) => {}
-        Err(error) => return Err(error),
+    on_disk.mode = (real.file_type() | permissions) as u16;
+    // Between the change on disk and the lie it is shown as before: by a lie, if that change could be seen.
+    let is_held = tracee.lies().get(&real.id()).is_none() && view::unknown(tracee, &on_disk).mode != mode(&seen);
+    if is_held {
+        view::remember(tracee, &real, &seen, seen)?;
     }
+    let on_disk = match tracee.run(&call.with(Arg::Mode, u64::from(permissions))).await {
+        Ok(_) => on_disk,
+        // The file is another real user's.
+        Err(Errno::EPERM | Errno::EACCES) => real,
+        Err(error) => {
+            if is_held {
+                view::forget_if_plain(tracee, &real);
+            }
+            return Err(error);
+        }
+    };
     // Meanwhile somebody else may have changed its owner.
     let now = view::seen(tracee, &real);
     let mode = mode(&now);

@@ -101,9 +101,12 @@ pub async fn nice<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let before = match believed(tracee, Some(0)).nice {
         Some(nice) => nice,
         // It tells 20 minus the nice value.
-        None => NICE_MAX + 1 - tracee.syscall(Sys::Getpriority, [PRIO_PROCESS.into(), 0, 0, 0, 0, 0]).await? as i32,
+        None => {
+            let told = tracee.syscall(Sys::Getpriority, [PRIO_PROCESS.into(), 0, 0, 0, 0, 0]).await? as i32;
+            (NICE_MAX + 1).saturating_sub(told)
+        }
     };
-    let nice = (before + increment).clamp(NICE_MIN, NICE_MAX);
+    let nice = before.saturating_add(increment).clamp(NICE_MIN, NICE_MAX);
     let absolute = Call { sys: Sys::Setpriority, args: [PRIO_PROCESS.into(), 0, nice as u32 as u64, 0, 0, 0] };
     setpriority(tracee, &absolute).await.map_err(|errno| if errno == Errno::EACCES { Errno::EPERM } else { errno })
 }

@@ -20,6 +20,7 @@ cases![
     owners_survive_others_deleting,
     procfs_self_is_found_by_a_relative_path,
     empty_path_is_linked_by_a_child,
+    chmod_shows_nothing_in_between,
 ];
 
 /// A maker is killed while it forks in a loop: no child may keep the pipe open that all of them hold.
@@ -190,4 +191,40 @@ fn empty_path_is_linked_by_a_child() {
         let _ = call!(linkat(fd, c"", AT_FDCWD, c"g", libc::AT_EMPTY_PATH));
     });
     crate::seen::show(c"f");
+}
+
+/// Set-ID bits come together with the permissions: whoever looks sees both or neither, whenever that is.
+fn chmod_shows_nothing_in_between() {
+    const FILES: usize = 1000;
+    let (made, looked) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let wait_for = |count: &AtomicUsize, file| {
+        while count.load(Ordering::Acquire) <= file {
+            std::hint::spin_loop();
+        }
+    };
+    let mut between = None;
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            for file in 0..FILES {
+                let path = CString::new(file.to_string()).unwrap_or_default();
+                let fd = must!(openat(AT_FDCWD, path.as_c_str(), libc::O_CREAT, 0o600));
+                must!(close(fd as i32));
+                made.store(file + 1, Ordering::Release);
+                wait_for(&looked, file);
+                must!(chmod(path.as_c_str(), 0o4711));
+            }
+        });
+        for file in 0..FILES {
+            wait_for(&made, file);
+            loop {
+                match fs::metadata(file.to_string()).map(|shown| shown.mode() & 0o7777) {
+                    Ok(0o4711) => break,
+                    Ok(0o600) => looked.store(file + 1, Ordering::Release),
+                    Ok(mode) => between = Some(mode),
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+    });
+    println!("in between: {:o}", between.unwrap_or(0));
 }
