@@ -26,13 +26,22 @@ const BATCH_FORGET: u32 = 42;
 const ROOT: u64 = 1;
 /// A file whose attributes are told late.
 const HELD: u64 = 2;
+/// A directory, of which that holds from when there is a file `hold`.
+const DIRECTORY: u64 = 5;
 /// Files whose content is told late.
 const PROGRAM: u64 = 3;
 const PATH: u64 = 4;
+/// One that is told at once.
+const NEAR: u64 = 6;
 
 /// Its files, by name.
-const FILES: [(&[u8], u64, &[u8]); 3] =
-    [(b"held", HELD, b""), (b"program", PROGRAM, b"#!/bin/echo 0\n"), (b"path", PATH, b"/nowhere\0")];
+const FILES: [(&[u8], u64, &[u8]); 5] = [
+    (b"held", HELD, b""),
+    (b"directory", DIRECTORY, b""),
+    (b"program", PROGRAM, b"#!/bin/echo 0\n"),
+    (b"path", PATH, b"/nowhere\0"),
+    (b"near", NEAR, b"/nowhere\0"),
+];
 
 /// A filesystem with these files, and without a file `stall`, which is told late too.
 struct Server {
@@ -89,14 +98,16 @@ impl Server {
                     }
                 },
                 (GETATTR, _) => {
-                    if node == HELD {
+                    if node == HELD || node == DIRECTORY && self.asked.with_file_name("hold").exists() {
                         self.wait();
                     }
                     Ok([vec![0; 16], attributes(node)].concat())
                 }
                 (OPEN, _) => Ok(vec![0; 16]),
                 (READ, _) => {
-                    self.wait();
+                    if node != NEAR {
+                        self.wait();
+                    }
                     Ok(content(node).to_vec())
                 }
                 _ => Err(libc::ENOSYS),
@@ -121,7 +132,7 @@ impl Server {
 
 /// A `struct fuse_attr`.
 fn attributes(node: u64) -> Vec<u8> {
-    let mode = if node == ROOT { libc::S_IFDIR | 0o755 } else { libc::S_IFREG | 0o755 };
+    let mode = if matches!(node, ROOT | DIRECTORY) { libc::S_IFDIR | 0o755 } else { libc::S_IFREG | 0o755 };
     let longs = [node, content(node).len() as u64, 0, 0, 0, 0].map(u64::to_ne_bytes).concat();
     let words = [0, 0, 0, mode, 1, 0, 0, 0, 4096, 0].map(u32::to_ne_bytes).concat();
     [longs, words].concat()
@@ -217,12 +228,51 @@ fn nor_does_a_program_in_another_root() {
 }
 
 #[test]
-fn nor_does_a_path_in_a_file_that_is_mapped() {
-    let question = r#"python3 -c '
+fn nor_does_the_directory_that_another_root_is_asked_in() {
+    // What the kernel has looked up is old after a tick of its timer.
+    let ask = "import os, time; hold = os.path.abspath('hold'); os.chdir('slow/directory'); open(hold, 'w'); \
+               time.sleep(0.1); os.getcwd(); print(os.stat('.').st_uid)";
+    others_do_not_wait_for(&[], &format!("exec chroot / sh -c \"cd '$PWD'; exec python3 -c \\\"{ask}\\\"\""), "0\n");
+}
+
+/// What maps the content of files there.
+const MAPS: &str = r#"
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mmap.restype = ctypes.c_void_p
-path = libc.mmap(None, 4096, 1, 2, os.open("slow/path", os.O_RDONLY), 0)
-print(libc.chown(ctypes.c_void_p(path), 1, 1), os.strerror(ctypes.get_errno()))'"#;
-    others_do_not_wait_for(&[], question, NOTHING);
+page = os.sysconf("SC_PAGESIZE")
+anywhere = libc.mmap(None, 2 * page, 3, 0x22, -1, 0)
+after = ctypes.c_void_p(anywhere + page)
+def mapped(name, at=None):
+    flags = 0x12 if at else 2
+    return ctypes.c_void_p(libc.mmap(at, page, 1, flags, os.open(name, os.O_RDONLY), 0))
+"#;
+
+#[test]
+fn nor_does_a_path_in_a_file_that_is_mapped() {
+    let ask = format!("{MAPS}\nprint(libc.chown(mapped('slow/path'), 1, 1), os.strerror(ctypes.get_errno()))");
+    others_do_not_wait_for(&[], &format!("exec python3 -c \"$(cat <<'E'\n{ask}\nE\n)\""), NOTHING);
+}
+
+#[test]
+fn nor_does_the_second_of_two_such_paths_in_another_root() {
+    let ask = format!(
+        "{MAPS}\nprint(libc.rename(mapped('slow/near'), mapped('slow/path')), os.strerror(ctypes.get_errno()))"
+    );
+    let question =
+        format!("exec chroot / sh -c 'cd \"$0\"; exec python3 -c \"$1\"' \"$PWD\" \"$(cat <<'E'\n{ask}\nE\n)\"");
+    others_do_not_wait_for(&[], &question, NOTHING);
+}
+
+#[test]
+fn nor_does_a_long_path_of_which_only_the_end_is_in_such_a_file() {
+    let ask = format!(
+        "{MAPS}
+mapped('slow/path', after)
+ctypes.memset(anywhere + page - 600, ord('.'), 600)
+for at in range(page - 600, page, 2):
+    ctypes.memset(anywhere + at, ord('/'), 1)
+print(libc.chown(ctypes.c_void_p(anywhere + page - 600), 1, 1), os.strerror(ctypes.get_errno()))"
+    );
+    others_do_not_wait_for(&[], &format!("exec python3 -c \"$(cat <<'E'\n{ask}\nE\n)\""), NOTHING);
 }

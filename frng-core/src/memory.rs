@@ -185,3 +185,11 @@ fn failure(directory: &Path, error: &io::Error) -> String {
     };
     format!("cannot use {} for the memory shared with the command: {error}; {mend}", directory.display())
 }
+/// Bytes of a page of this machine.
+pub(crate) fn page_len() -> u64 {
+    /// Of the smallest one of any CPU, in case it is not told.
+    const SMALLEST: u64 = 4096;
+    // SAFETY: asks for a number.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(page).unwrap_or(SMALLEST)
+}

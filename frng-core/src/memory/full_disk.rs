@@ -21,9 +21,7 @@ static PAGE: AtomicUsize = AtomicUsize::new(0);
 /// Keeps a full disk from ending this process when it writes to `mapping`, which is that of `file` from its begin. Only
 /// the last mapping this was called for is looked after; it stays until the process ends.
 pub(crate) fn survive(mapping: &Mapping, file: &File) -> io::Result<()> {
-    // SAFETY: asks for a number.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    PAGE.store(usize::try_from(page).map_err(io::Error::other)?, Ordering::SeqCst);
+    PAGE.store(super::page_len() as usize, Ordering::SeqCst);
     FILE.store(file.as_raw_fd(), Ordering::SeqCst);
     LEN.store(mapping.len(), Ordering::SeqCst);
     BEGIN.store(mapping.address().as_ptr() as usize, Ordering::SeqCst);

@@ -32,7 +32,8 @@ pub async fn submit<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     }
     let taken = tracee.run(call).await?;
     for index in 0..taken {
-        let Some(fd) = queued::written_to(tracee, call.addr(Arg::In), index) else { continue };
+        let Ok(written_to) = queued::written_to(tracee, call.addr(Arg::In), index) else { break };
+        let Some(fd) = written_to else { continue };
         if let Ok(real) = tracee.stat(FileRef::descriptor(fd)).await {
             if real.file_type() == S_IFREG {
                 forget_bits(tracee, &real)?;

@@ -6,44 +6,60 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
+use super::ptrace;
 use super::thread::Thread;
 use crate::call::{Arg, Call, Sys, TraceeAddr};
 use crate::errno::Errno;
-use crate::policy::Tracee;
+use crate::memory::page_len;
+use crate::policy::{PATH_MAX, Tracee};
 
-/// Bytes of a page.
-const PAGE: u64 = 4096;
-/// Most paths are shorter.
-const USUAL_LEN: u64 = 256;
 /// Of an entry of proc_pid_pagemap(5): present, or swapped out.
 const IS_THERE: u64 = 0b11 << 62;
 
 impl Thread {
-    /// A path among the arguments of a call that nobody can read without asking a filesystem, perhaps.
-    pub(super) fn absent_path(&self, call: &Call) -> Option<TraceeAddr> {
+    /// The paths among the arguments of a call that nobody can read without asking a filesystem, perhaps.
+    pub(super) fn absent_paths(&self, call: &Call) -> Vec<TraceeAddr> {
         if !self.world.remote.exists() {
-            return None;
+            return Vec::new();
         }
         let kinds = [Arg::Path, Arg::Link, Arg::NewPath].into_iter().filter(|kind| call.row().args.contains(kind));
-        let mut paths = kinds.map(|kind| call.addr(kind)).filter(|path| !path.is_null());
-        let pages = File::open(format!("/proc/{}/pagemap", self.tid)).ok()?;
-        let is_there = |address: TraceeAddr| {
-            let mut entry = [0; 8];
-            // What cannot be told of is no memory of files.
-            pages.read_exact_at(&mut entry, address.0 / PAGE * 8).is_err() || u64::from_ne_bytes(entry) & IS_THERE != 0
-        };
-        paths.find(|path| !is_there(*path) || !is_there(path.add(USUAL_LEN - 1)))
+        // Of two paths of one kind (pivot_root) the second is not looked at.
+        let paths = kinds.map(|kind| call.addr(kind)).filter(|path| !path.is_null());
+        let Ok(pages) = File::open(format!("/proc/{}/pagemap", self.tid)) else { return Vec::new() };
+        paths.filter(|path| !self.is_there(*path, &pages)).collect()
     }
 
-    /// Has the kernel read a path of this thread's, which may take long. Returns whether it could.
+    /// Whether all pages of a path are in memory, or swapped out.
+    fn is_there(&self, path: TraceeAddr, pages: &File) -> bool {
+        let page = page_len();
+        let mut at = path.0;
+        let end = at.saturating_add(PATH_MAX as u64);
+        while at < end {
+            let mut entry = [0; 8];
+            // What cannot be told of is no memory of files.
+            if pages.read_exact_at(&mut entry, at / page * 8).is_ok() && u64::from_ne_bytes(entry) & IS_THERE == 0 {
+                return false;
+            }
+            let mut part = vec![0; (page - at % page).min(end - at) as usize];
+            let have = ptrace::read_memory(self.tid, at, &mut part);
+            if have < part.len() || part.contains(&0) {
+                // The end of it, or of the memory.
+                return true;
+            }
+            at += have as u64;
+        }
+        true
+    }
+
+    /// Has the kernel read a path of this thread's, which may take long.
     ///
     /// # Errors
-    /// Those of memory for the answer.
-    pub(super) async fn fetch_path(&self, path: TraceeAddr) -> Result<bool, Errno> {
+    /// Those of memory for an answer. That of the path is told by whoever reads it next.
+    pub(super) async fn fetch_path(&self, path: TraceeAddr) -> Result<(), Errno> {
         // The path is read before the descriptor is looked at, if that is needed at all.
         let (nowhere, flags) = (-1_i64 as u64, (libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT) as u64);
         let answer = self.scratch()?;
-        let told = self.syscall(Sys::Statx, [nowhere, path.0, flags, 0, answer.0, 0]).await;
-        Ok(!matches!(told, Err(Errno::EFAULT)))
+        let _ = self.syscall(Sys::Statx, [nowhere, path.0, flags, 0, answer.0, 0]).await;
+        Ok(())
     }
 }

@@ -193,9 +193,9 @@ impl Tracer {
         let adds_filter = late_filter && !every_open;
         tracked.every_open |= adds_filter;
         // Once: it may be gone again at once.
-        let absent = if thread.has_fetched.take() { None } else { thread.absent_path(&call) };
+        let absent = if thread.has_fetched.take() { Vec::new() } else { thread.absent_paths(&call) };
         let future: std::pin::Pin<Box<dyn Future<Output = _>>> =
-            if is_foreign || adds_filter || is_restricted || absent.is_some() {
+            if is_foreign || adds_filter || is_restricted || !absent.is_empty() {
                 Box::pin(async move {
                     if is_foreign {
                         thread.answer_by(abi).await?;
@@ -209,11 +209,12 @@ impl Tracer {
                     if thread.watch_if_restricted().await? {
                         return Err(ERESTARTNOINTR);
                     }
-                    if let Some(path) = absent {
-                        if thread.fetch_path(path).await? {
-                            thread.has_fetched.set(true);
-                            return Err(ERESTARTNOINTR);
+                    if !absent.is_empty() {
+                        for path in absent {
+                            thread.fetch_path(path).await?;
                         }
+                        thread.has_fetched.set(true);
+                        return Err(ERESTARTNOINTR);
                     }
                     reach::check(&*thread, &call).await?;
                     let outcome = policy::root::dispatch(&*thread, &call).await;

@@ -100,8 +100,8 @@ impl Thread {
         stat: &Statx,
         interpreter: OwnedFd,
     ) -> Result<Rc<Copy>, Errno> {
-        // It has just been opened.
-        let other = open::stat(&interpreter)?;
+        // It has just been looked up.
+        let other = open::known(&interpreter)?;
         let origin = Origin {
             program: (stat.id().key(), stat.size, stat.mtime, stat.ctime),
             interpreter: (other.id().key(), other.mtime, other.ctime),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::mounts::Mounts;
 use super::open;
-use super::walk::{Directory, Found, Process, Walk};
+use super::walk::{Directory, Found, Nearness, Process, Walk};
 use crate::errno::Errno;
 use crate::policy::Last;
 use crate::tracer::thread::Thread;
@@ -113,6 +113,31 @@ impl Thread {
             then(walk.find(|| start(known.tid, dirfd), &path, last)?)
         })
         .await?
+    }
+
+    /// What a path leads to, where a filesystem might keep waiting who looks it up but need not be asked. `None`: it may have to be, or
+    /// there is none.
+    pub(super) fn found_near(&self, Path { dirfd, path, last, refused }: Path<'_>) -> Option<Result<Found, Errno>> {
+        let remote = &self.world.remote;
+        if !remote.exists() || refused != 0 || !self.rooted.borrow().mounts.is_empty() {
+            return None;
+        }
+        let root = self.root().ok()?;
+        let begin = if path.first() == Some(&b'/') {
+            root.clone()
+        } else {
+            let link = link_to_start(self.tid, dirfd)?;
+            if remote.holds(link.as_ref()) {
+                return None;
+            }
+            start(self.tid, dirfd).ok()?
+        };
+        if remote.holds_open(root.raw()) {
+            return None;
+        }
+        let mounts = Rc::clone(&self.rooted.borrow().mounts);
+        let walk = Walk { root: &root, mounts: &mounts, process: self, refused };
+        walk.ask(&begin, path, last, &Nearness::Cached(remote))
     }
 
     /// The same, whatever that takes.

@@ -162,7 +162,10 @@ impl Thread {
 
     /// See [`Tracee::translate`].
     pub(super) async fn translate_path(&self, path: Path<'_>, to: TraceeAddr) -> Result<bool, Errno> {
-        let found = self.look(path, Ok).await?;
+        let found = match self.found_near(path) {
+            Some(found) => found?,
+            None => self.look(path, Ok).await?,
+        };
         self.put_name(to, &self.host_name(&found))?;
         Ok(found.is_magic)
     }
@@ -247,7 +250,7 @@ impl Thread {
     /// See [`Tracee::working_directory`].
     pub(super) fn working_directory_text(&self) -> Result<Vec<u8>, Errno> {
         let directory = looking::start(self.tid, libc::AT_FDCWD)?;
-        if open::stat(&*directory.fd)?.nlink == 0 {
+        if open::known(&*directory.fd)?.nlink == 0 {
             return Err(Errno::ENOENT);
         }
         let place = open::place(&*directory.fd)?;
@@ -260,7 +263,7 @@ impl Thread {
     /// See [`Tracee::link_text`].
     pub(super) async fn magic_text(&self, dirfd: i32, path: &[u8]) -> Result<Vec<u8>, Errno> {
         let found = self.look(Path::new(dirfd, path, Last::Link), Ok).await?;
-        let directory = Directory { fd: Arc::clone(&found.directory), key: open::stat(&*found.directory)?.id().key() };
+        let directory = Directory { fd: Arc::clone(&found.directory), key: open::known(&*found.directory)?.id().key() };
         let pid = walk::process_of(&directory);
         if let (b"exe", Some(program)) = (&found.name[..], pid.and_then(|pid| self.program_of(pid))) {
             let place = open::link(program.directory.as_raw_fd(), &program.name)?;

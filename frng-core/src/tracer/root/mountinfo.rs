@@ -212,10 +212,10 @@ impl Thread {
 /// Where on the host is what is shown, and what it is.
 fn place_of(shown: &Shown) -> Option<(Vec<u8>, Statx)> {
     match shown {
-        Shown::Directory(directory) => Some((open::place(&*directory.fd).ok()?, open::stat(&*directory.fd).ok()?)),
+        Shown::Directory(directory) => Some((open::place(&*directory.fd).ok()?, open::known(&*directory.fd).ok()?)),
         Shown::File(found) => {
             let file = found.open(libc::O_NOFOLLOW).ok()?;
-            Some((open::place(&file).ok()?, open::stat(&file).ok()?))
+            Some((open::place(&file).ok()?, open::known(&file).ok()?))
         }
     }
 }

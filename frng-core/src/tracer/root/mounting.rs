@@ -23,7 +23,7 @@ impl Thread {
         told: &MountTold<'_>,
     ) -> Result<(), Errno> {
         let point = Arc::new(self.open_found(path, Last::Target).await?);
-        let stat = open::stat(&*point)?;
+        let stat = open::known(&*point)?;
         let is_directory = stat.file_type() == S_IFDIR;
         let point = Point { fd: point, key: stat.id().key() };
         let shown = match source {
@@ -89,7 +89,7 @@ impl Thread {
     }
 
     async fn key_at(&self, path: &[u8], last: Last) -> Result<InodeKey, Errno> {
-        Ok(open::stat(&self.open_found(path, last).await?)?.id().key())
+        Ok(open::known(&self.open_found(path, last).await?)?.id().key())
     }
 
     /// The names of the mount points.

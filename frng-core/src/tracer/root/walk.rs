@@ -9,8 +9,9 @@ use super::open;
 use crate::errno::Errno;
 use crate::inode::InodeKey;
 use crate::policy::resolving::{self, Begin};
-use crate::policy::{Last, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV};
+use crate::policy::{Last, RESOLVE_CACHED, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV};
 use crate::stat::{S_IFDIR, S_IFLNK, Statx};
+use crate::tracer::remote::Remote;
 
 /// `MAXSYMLINKS` (`include/linux/namei.h`).
 const LINKS_MAX: usize = 40;
@@ -29,7 +30,7 @@ pub struct Directory {
 impl Directory {
     /// A directory that was just opened.
     pub fn new(fd: OwnedFd) -> Result<Directory, Errno> {
-        let stat = open::stat(&fd)?;
+        let stat = open::known(&fd)?;
         if stat.file_type() != S_IFDIR {
             return Err(Errno::ENOTDIR);
         }
@@ -97,6 +98,14 @@ pub trait Process {
     fn program_of(&self, pid: i32) -> Option<Found>;
 }
 
+/// What may be asked.
+pub enum Nearness<'r> {
+    /// Whatever it takes.
+    Any,
+    /// What the kernel has cached, and what is not on one of these filesystems.
+    Cached(&'r Remote),
+}
+
 /// A walk.
 pub struct Walk<'a, P> {
     /// The root.
@@ -141,15 +150,15 @@ impl<P: Process> Walk<'_, P> {
     ) -> Result<Found, Errno> {
         let start = if path.first() == Some(&b'/') { self.root.clone() } else { start()? };
         if self.mounts.is_empty() && self.refused == 0 {
-            if let Some(result) = self.ask(&start, path, last) {
+            if let Some(result) = self.ask(&start, path, last, &Nearness::Any) {
                 return result;
             }
         }
         self.step_by_step(start, path, last)
     }
 
-    /// Asks the kernel; `None` if it cannot tell.
-    fn ask(&self, start: &Directory, path: &[u8], last: Last) -> Option<Result<Found, Errno>> {
+    /// Asks the kernel; `None` if it cannot tell, or not without asking what is not near.
+    pub fn ask(&self, start: &Directory, path: &[u8], last: Last, near: &Nearness) -> Option<Result<Found, Errno>> {
         let is_absolute = path.first() == Some(&b'/');
         let Cut { before, name, trailing } = cut(path);
         if is_special(name) || !is_absolute && (open::is_in_procfs(&*start.fd) || !self.is_inside(start)) {
@@ -162,7 +171,8 @@ impl<P: Process> Walk<'_, P> {
             Arc::clone(&start.fd)
         } else {
             let begin = if is_absolute { Begin::Root } else { Begin::Inside };
-            match open::resolved(start.raw(), before, libc::O_DIRECTORY, resolving::flags(begin, false)) {
+            let cached = if matches!(near, Nearness::Any) { 0 } else { RESOLVE_CACHED };
+            match open::resolved(start.raw(), before, libc::O_DIRECTORY, resolving::flags(begin, false) | cached) {
                 Ok(directory) => Arc::new(directory),
                 Err(errno @ (Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ENAMETOOLONG)) => {
                     return Some(Err(errno));
@@ -177,6 +187,9 @@ impl<P: Process> Walk<'_, P> {
             Last::Made => !trailing,
         };
         if follows {
+            if matches!(near, Nearness::Cached(remote) if remote.holds_open(directory.as_raw_fd())) {
+                return None;
+            }
             match open::stat_at(directory.as_raw_fd(), name, libc::AT_SYMLINK_NOFOLLOW) {
                 Ok(stat) if stat.file_type() == S_IFLNK => return None,
                 // The kernel tells what is wrong with the name.
