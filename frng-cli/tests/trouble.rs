@@ -71,8 +71,12 @@ fn a_state_whose_name_was_taken_is_left_beside_it() {
     let done = scratch.run(&["frng", "-l", "log", "-p", "state", "sh", "-c", script]);
     assert_eq!((done.status, done.err.lines().count()), (3, 1), "{done:?}");
     let unsaved = scratch.path("state.unsaved");
+    // It writes its log to the end.
+    scratch.wait_for_the_daemon_to_end();
     for text in [done.err, fs::read_to_string(scratch.path("log")).unwrap()] {
-        assert!(text.contains("another file has taken its name; it is in") && text.contains(unsaved.to_str().unwrap()));
+        let is_told =
+            text.contains("another file has taken its name; it is in") && text.contains(unsaved.to_str().unwrap());
+        assert!(is_told, "{text}");
     }
     assert_eq!(fs::read(scratch.path("state")).unwrap(), b"precious\n");
     scratch.run(&["frng", "-p", "state", "true"]).failed(&["move", unsaved.to_str().unwrap()]);
