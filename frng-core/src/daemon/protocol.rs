@@ -131,8 +131,8 @@ impl Reply {
             [GRANTED, VERSION, a, b, c, d] => Some(Reply::Granted { daemon: i32::from_ne_bytes([a, b, c, d]) }),
             [REFUSED] => Some(Reply::Refused),
             [ATTACHED, every] => Some(Reply::Attached(Attached { stop_at_every_open: every != 0 })),
-            [FAILED, ref why @ ..] => Some(Reply::Failed(String::from_utf8_lossy(why).into_owned())),
-            [TOLD, ref line @ ..] => Some(Reply::Told(String::from_utf8_lossy(line).into_owned())),
+            [FAILED, ref why @ ..] => Some(Reply::Failed(understood(why))),
+            [TOLD, ref line @ ..] => Some(Reply::Told(understood(line))),
             _ => None,
         }
     }
@@ -140,10 +140,21 @@ impl Reply {
 
 /// A packet with a text, which is cut if it is too long.
 fn text(kind: u8, text: &str) -> Vec<u8> {
-    let mut packet = vec![kind];
-    packet.extend_from_slice(text.as_bytes());
-    packet.truncate(MESSAGE_MAX);
-    packet
+    [&[kind], cut(text).as_bytes()].concat()
+}
+
+/// The text of a packet. What is no text in it needs more room, so that has to be cut as well.
+fn understood(text: &[u8]) -> String {
+    cut(&String::from_utf8_lossy(text)).to_owned()
+}
+
+/// As much of a text as has room in a packet, in whole characters.
+fn cut(text: &str) -> &str {
+    let mut len = text.len().min(MESSAGE_MAX - 1);
+    while !text.is_char_boundary(len) {
+        len -= 1;
+    }
+    &text[..len]
 }
 
 #[cfg(test)]
@@ -169,6 +180,10 @@ mod tests {
             assert_eq!(Reply::decode(&reply.encode()), Some(reply));
         }
         assert_eq!(Reply::Failed("x".repeat(2 * MESSAGE_MAX)).encode().len(), MESSAGE_MAX);
+        for long in [Reply::Told("\u{fffd}".repeat(MESSAGE_MAX)).encode(), [&[TOLD][..], &[0xff; 900]].concat()] {
+            let told = Reply::decode(&long).unwrap();
+            assert_eq!(Reply::decode(&told.encode()), Some(told));
+        }
     }
 
     #[test]
