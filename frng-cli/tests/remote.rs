@@ -26,7 +26,7 @@ const BATCH_FORGET: u32 = 42;
 const ROOT: u64 = 1;
 /// A file whose attributes are told late.
 const HELD: u64 = 2;
-/// A directory, of which that holds from when there is a file `hold`.
+/// A directory, of which that holds from when there is a file `hold`; and so it does of the root.
 const DIRECTORY: u64 = 5;
 /// Files whose content is told late.
 const PROGRAM: u64 = 3;
@@ -98,7 +98,7 @@ impl Server {
                     }
                 },
                 (GETATTR, _) => {
-                    if node == HELD || node == DIRECTORY && self.asked.with_file_name("hold").exists() {
+                    if node == HELD || matches!(node, ROOT | DIRECTORY) && self.asked.with_file_name("hold").exists() {
                         self.wait();
                     }
                     Ok([vec![0; 16], attributes(node)].concat())
@@ -232,6 +232,12 @@ fn nor_does_the_directory_that_another_root_is_asked_in() {
     // What the kernel has looked up is old after a tick of its timer.
     let ask = "import os, time; hold = os.path.abspath('hold'); os.chdir('slow/directory'); open(hold, 'w'); \
                time.sleep(0.1); os.getcwd(); print(os.stat('.').st_uid)";
+    others_do_not_wait_for(&[], &format!("exec chroot / sh -c \"cd '$PWD'; exec python3 -c \\\"{ask}\\\"\""), "0\n");
+}
+
+#[test]
+fn nor_does_the_mount_point_in_another_root() {
+    let ask = "import os, time; open('hold', 'w'); time.sleep(0.1); print(os.stat(os.path.abspath('slow')).st_uid)";
     others_do_not_wait_for(&[], &format!("exec chroot / sh -c \"cd '$PWD'; exec python3 -c \\\"{ask}\\\"\""), "0\n");
 }
 

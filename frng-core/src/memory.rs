@@ -185,6 +185,7 @@ fn failure(directory: &Path, error: &io::Error) -> String {
     };
     format!("cannot use {} for the memory shared with the command: {error}; {mend}", directory.display())
 }
+
 /// Bytes of a page of this machine.
 pub(crate) fn page_len() -> u64 {
     /// Of the smallest one of any CPU, in case it is not told.

@@ -59,6 +59,10 @@ pub async fn chmod<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let mode = mode(&now);
     view::show(tracee, &on_disk, &now, Lie { mode, ..now })?;
     acl::chmod(tracee, &real.id(), mode)?;
+    if is_held {
+        // It may be another real user's, and as it was.
+        view::forget_if_plain(tracee, &on_disk);
+    }
     Ok(Answer::Value(0))
 }
 

@@ -79,7 +79,8 @@ pub(super) async fn other<T: Tracee>(tracee: &T, tid: i32) -> Option<Creds> {
     }
 }
 
-/// With `PTRACE_MODE_ATTACH_REALCREDS`: whether a thread may change what another one does.
+/// With real credentials (`PTRACE_MODE_READ_REALCREDS` and `PTRACE_MODE_ATTACH_REALCREDS`, alike but for security modules): whether a
+/// thread may look into another one, or change what it does.
 ///
 /// # Errors
 /// `EPERM`.
@@ -161,7 +162,7 @@ pub async fn measure<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     }
     // What is wrong with other arguments is told before, and would be with the thread itself.
     let fd = tracee.run(&call.with(Arg::Pid, 0)).await?;
-    // Nobody waits for it to be closed.
+    // If that fails there is nothing to do.
     let _ = tracee.syscall(Sys::Close, [fd, 0, 0, 0, 0, 0]).await;
     Err(Errno::EACCES)
 }

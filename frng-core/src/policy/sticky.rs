@@ -1,5 +1,6 @@
 //! Files that others have put into a directory that everybody may write to, and that somebody opens as if they were new, and
-//! links that others have put there: `fs/namei.c: may_create_in_sticky, may_follow_link`. That is refused root, too.
+//! links that others have put there: `fs/namei.c: may_create_in_sticky, may_follow_link`. The kernel refuses both to root, too; here links
+//! are refused only where paths are walked ([`super::reach`]).
 
 use super::permission::Subject;
 use super::walk::{Walked, walk};

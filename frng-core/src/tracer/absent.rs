@@ -9,7 +9,6 @@ use std::os::unix::fs::FileExt;
 use super::ptrace;
 use super::thread::Thread;
 use crate::call::{Arg, Call, Sys, TraceeAddr};
-use crate::errno::Errno;
 use crate::memory::page_len;
 use crate::policy::{PATH_MAX, Tracee};
 
@@ -52,14 +51,10 @@ impl Thread {
     }
 
     /// Has the kernel read a path of this thread's, which may take long.
-    ///
-    /// # Errors
-    /// Those of memory for an answer. That of the path is told by whoever reads it next.
-    pub(super) async fn fetch_path(&self, path: TraceeAddr) -> Result<(), Errno> {
-        // The path is read before the descriptor is looked at, if that is needed at all.
-        let (nowhere, flags) = (-1_i64 as u64, (libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT) as u64);
-        let answer = self.scratch()?;
-        let _ = self.syscall(Sys::Statx, [nowhere, path.0, flags, 0, answer.0, 0]).await;
-        Ok(())
+    pub(super) async fn fetch_path(&self, path: TraceeAddr) {
+        // symlinkat(2) copies the text before it finds that there is no name for it, and looks nothing up.
+        let nowhere = -1_i64 as u64;
+        // What is wrong with the path is told by whoever reads it next.
+        let _ = self.syscall(Sys::Symlinkat, [path.0, nowhere, 0, 0, 0, 0]).await;
     }
 }

@@ -1,8 +1,10 @@
 //! A tracee's calls, from entry to result.
 
+use std::pin::Pin;
 use std::rc::Rc;
 
 use super::Engine;
+use super::abi_table::AbiTable;
 use super::flight::{ERESTARTNOINTR, Flight, Next, Origin};
 use super::in_agent::replace_site;
 use super::ptrace::{self, Gone, Position, SyscallInfo};
@@ -194,40 +196,16 @@ impl Tracer {
         tracked.every_open |= adds_filter;
         // Once: it may be gone again at once.
         let absent = if thread.has_fetched.take() { Vec::new() } else { thread.absent_paths(&call) };
-        let future: std::pin::Pin<Box<dyn Future<Output = _>>> =
+        let foreign = is_foreign.then_some(abi);
+        let future: Pin<Box<dyn Future<Output = _>>> =
             if is_foreign || adds_filter || is_restricted || !absent.is_empty() {
                 Box::pin(async move {
-                    if is_foreign {
-                        thread.answer_by(abi).await?;
-                    }
-                    if adds_filter {
-                        // This has taken the place of the program's call, which may need it, as one that makes a process does.
-                        thread.add_filter(Late::Opens, 0).await?;
-                        return Err(ERESTARTNOINTR);
-                    }
-                    // If not, it was executed by one that was not restricted.
-                    if thread.watch_if_restricted().await? {
-                        return Err(ERESTARTNOINTR);
-                    }
-                    if !absent.is_empty() {
-                        for path in absent {
-                            thread.fetch_path(path).await?;
-                        }
-                        thread.has_fetched.set(true);
-                        return Err(ERESTARTNOINTR);
-                    }
+                    prepare(&thread, foreign, adds_filter, absent).await?;
                     reach::check(&*thread, &call).await?;
-                    let outcome = policy::root::dispatch(&*thread, &call).await;
-                    thread.watch_if_restricted().await?;
-                    outcome
+                    answer(&thread, &call).await
                 })
             } else {
-                Box::pin(async move {
-                    let outcome = policy::root::dispatch(&*thread, &call).await;
-                    // It may just have given up root.
-                    thread.watch_if_restricted().await?;
-                    outcome
-                })
+                Box::pin(async move { answer(&thread, &call).await })
             };
         tracked.flight = Some(Flight::of_call(origin, future));
         self.count(|stats| stats.entered(counted));
@@ -329,4 +307,43 @@ impl Tracer {
             Err(errno) => self.log.debug(format_args!("{tid} {program}: {call} = {errno}{notes}")),
         }
     }
+}
+
+/// What is seen to before a call is looked at, which is then issued once more where this has taken its place.
+///
+/// # Errors
+/// `ERESTARTNOINTR` then.
+async fn prepare(
+    thread: &Thread,
+    foreign: Option<&'static AbiTable>,
+    adds_filter: bool,
+    absent: Vec<TraceeAddr>,
+) -> Result<(), Errno> {
+    if let Some(abi) = foreign {
+        thread.answer_by(abi).await?;
+    }
+    if adds_filter {
+        // The call may need its own place, as one that makes a process does.
+        thread.add_filter(Late::Opens, 0).await?;
+        return Err(ERESTARTNOINTR);
+    }
+    // If not, it was executed by one that was not restricted.
+    if thread.watch_if_restricted().await? {
+        return Err(ERESTARTNOINTR);
+    }
+    if !absent.is_empty() {
+        for path in absent {
+            thread.fetch_path(path).await;
+        }
+        thread.has_fetched.set(true);
+        return Err(ERESTARTNOINTR);
+    }
+    Ok(())
+}
+
+async fn answer(thread: &Thread, call: &Call) -> Outcome {
+    let outcome = policy::root::dispatch(thread, call).await;
+    // It may just have given up root.
+    thread.watch_if_restricted().await?;
+    outcome
 }

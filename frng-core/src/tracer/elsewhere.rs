@@ -5,7 +5,6 @@
 
 use std::future::poll_fn;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::thread;
 
@@ -34,28 +33,29 @@ impl Thread {
     ///
     /// # Errors
     /// `EIO` if it has come to grief.
-    pub(super) async fn elsewhere<R: Send + 'static>(
-        &self,
-        ask: impl FnOnce() -> R + Send + 'static,
-    ) -> Result<R, Errno> {
+    pub(super) async fn elsewhere<R, A>(&self, ask: A) -> Result<R, Errno>
+    where
+        R: Send + 'static,
+        A: FnOnce() -> R + Send + 'static,
+    {
         let (give, answer) = channel();
-        let tell = self.world.answered.tell.clone();
-        let tid = self.tid;
-        let ask = Arc::new(Mutex::new(Some(ask)));
-        let asked = Arc::clone(&ask);
+        let (hand, handed) = channel();
+        let bell = Bell { tell: self.world.answered.tell.clone(), tid: self.tid };
         let made = thread::Builder::new().name("asks".to_owned()).spawn(move || {
-            // Nobody waits for it if the tracee is gone. The tracer is told of an end without an answer, too.
-            if let Some(ask) = taken(&asked) {
+            // Rung last, also if it comes to grief.
+            let _bell = bell;
+            let give = give;
+            // Nobody waits for the answer if the tracee is gone.
+            if let Ok(ask) = handed.recv() {
+                let ask: A = ask;
                 let _ = give.send(ask());
             }
-            drop(give);
-            let _ = tell.send(tid);
-            doorbell::ring();
         });
         if made.is_err() {
             // No thread can be made: everybody waits.
-            return taken(&ask).map(|ask| ask()).ok_or(Errno::EIO);
+            return Ok(ask());
         }
+        let _ = hand.send(ask);
         poll_fn(|_| match answer.try_recv() {
             Ok(answer) => Poll::Ready(Ok(answer)),
             Err(TryRecvError::Disconnected) => Poll::Ready(Err(Errno::EIO)),
@@ -68,8 +68,17 @@ impl Thread {
     }
 }
 
-fn taken<A>(ask: &Mutex<Option<A>>) -> Option<A> {
-    ask.lock().unwrap_or_else(PoisonError::into_inner).take()
+/// Tells the tracer, when it is dropped, that a thread asks no more.
+struct Bell {
+    tell: Sender<i32>,
+    tid: i32,
+}
+
+impl Drop for Bell {
+    fn drop(&mut self) {
+        let _ = self.tell.send(self.tid);
+        doorbell::ring();
+    }
 }
 
 impl Tracer {

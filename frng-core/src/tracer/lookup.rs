@@ -106,13 +106,13 @@ struct Way {
 impl Way {
     fn of(thread: &Thread, dirfd: i32, path: &[u8], flags: i32) -> Option<Way> {
         if path.is_empty() {
-            let path = link_to(thread, dirfd).filter(|_| flags & libc::AT_EMPTY_PATH != 0)?;
+            let path = link_to(thread.tid, dirfd).filter(|_| flags & libc::AT_EMPTY_PATH != 0)?;
             return Some(Way { base: None, path, follow: true, resolve: 0 });
         }
         if thread.view.get() != View::Same {
             return None;
         }
-        let base = if path.starts_with(b"/") { None } else { Some(link_to(thread, dirfd)?) };
+        let base = if path.starts_with(b"/") { None } else { Some(link_to(thread.tid, dirfd)?) };
         let follow = flags & libc::AT_SYMLINK_NOFOLLOW == 0;
         Some(Way { base, path: CString::new(path).ok()?, follow, resolve: RESOLVE_NO_MAGICLINKS })
     }
@@ -153,18 +153,18 @@ pub async fn link_text(thread: &Thread, dirfd: i32, path: &[u8]) -> Option<Vec<u
 
 /// The file behind a descriptor of the tracee, or its working directory.
 fn descriptor(thread: &Thread, file: FileRef) -> Option<Result<Statx, Errno>> {
-    let link = link_to(thread, file.dirfd)?;
+    let link = link_to(thread.tid, file.dirfd)?;
     if is_remote(thread, &link) {
         return None;
     }
     statx(libc::AT_FDCWD, &link, file.flags & libc::AT_STATX_SYNC_TYPE).ok().map(Ok)
 }
 
-/// The magic link to a directory descriptor of the tracee.
-fn link_to(thread: &Thread, dirfd: i32) -> Option<CString> {
+/// The magic link to a directory descriptor of a thread, or to its working directory.
+pub fn link_to(tid: i32, dirfd: i32) -> Option<CString> {
     let link = match dirfd {
-        libc::AT_FDCWD => format!("/proc/{}/cwd", thread.tid),
-        fd if fd >= 0 => format!("/proc/{}/fd/{fd}", thread.tid),
+        libc::AT_FDCWD => format!("/proc/{tid}/cwd"),
+        fd if fd >= 0 => format!("/proc/{tid}/fd/{fd}"),
         _ => return None,
     };
     CString::new(link).ok()
@@ -173,7 +173,7 @@ fn link_to(thread: &Thread, dirfd: i32) -> Option<CString> {
 fn by_path(thread: &Thread, file: FileRef, path: &[u8]) -> Option<Result<Statx, Errno>> {
     let follow = file.flags & libc::AT_SYMLINK_NOFOLLOW == 0;
     let held = held(path);
-    let link = if path.starts_with(b"/") { None } else { Some(link_to(thread, file.dirfd)?) };
+    let link = if path.starts_with(b"/") { None } else { Some(link_to(thread.tid, file.dirfd)?) };
     let remote = &thread.world.remote;
     let careful = remote.exists();
     let begins_remote = || match (held, &link) {
@@ -215,7 +215,7 @@ fn by_path(thread: &Thread, file: FileRef, path: &[u8]) -> Option<Result<Statx, 
 }
 
 /// Whether what a link of procfs leads to may keep us waiting.
-fn is_remote(thread: &Thread, link: &CStr) -> bool {
+pub fn is_remote(thread: &Thread, link: &CStr) -> bool {
     thread.world.remote.holds(Path::new(OsStr::from_bytes(link.to_bytes())))
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::c_void;
 use std::fs::{File, OpenOptions};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::{io, ptr};
 
@@ -38,8 +39,14 @@ impl ProcessMemory {
     /// Those of proc_pid_mem(5) or ptrace(2).
     pub fn read_exact_at(&self, to: &mut [u8], from: u64) -> io::Result<()> {
         let Some(file) = &self.file else {
-            for (place, byte) in (from..).zip(to) {
-                *byte = self.word(place / WORD * WORD)?[(place % WORD) as usize];
+            let end = from + to.len() as u64;
+            for begin in words(from..end) {
+                let word = self.word(begin)?;
+                for (place, byte) in (begin..).zip(word) {
+                    if let Some(old) = place.checked_sub(from).and_then(|index| to.get_mut(index as usize)) {
+                        *old = byte;
+                    }
+                }
             }
             return Ok(());
         };
@@ -53,8 +60,7 @@ impl ProcessMemory {
     pub fn write_all_at(&self, from: &[u8], to: u64) -> io::Result<()> {
         let Some(file) = &self.file else {
             let end = to + from.len() as u64;
-            // Words as the kernel's pages have them, so that none is in two.
-            for begin in (to / WORD * WORD..end).step_by(WORD as usize) {
+            for begin in words(to..end) {
                 let mut word = self.word(begin)?;
                 for (place, byte) in (begin..).zip(&mut word) {
                     if let Some(new) = place.checked_sub(to).and_then(|index| from.get(index as usize)) {
@@ -71,6 +77,11 @@ impl ProcessMemory {
     fn word(&self, at: u64) -> io::Result<[u8; WORD as usize]> {
         Ok(ptrace::read(Pid::from_raw(self.tid), address(at))?.to_ne_bytes())
     }
+}
+
+/// Where the words of a range begin, none of which is in two pages.
+fn words(range: Range<u64>) -> impl Iterator<Item = u64> {
+    (range.start / WORD * WORD..range.end).step_by(WORD as usize)
 }
 
 fn address(at: u64) -> *mut c_void {

@@ -90,18 +90,15 @@ impl Copies {
 }
 
 impl Thread {
-    /// The copy of a program for an interpreter, both open by their paths.
+    /// The copy of a program for an interpreter, both open by their paths and with what the kernel has just told of them.
     ///
     /// # Errors
     /// execve(2)'s: `ENOEXEC`, `EACCES`, `ENOMEM`...
     pub(super) async fn copy_of(
         &self,
-        program: &Arc<OwnedFd>,
-        stat: &Statx,
-        interpreter: OwnedFd,
+        (stat, program): (&Statx, &Arc<OwnedFd>),
+        (other, interpreter): (Statx, OwnedFd),
     ) -> Result<Rc<Copy>, Errno> {
-        // It has just been looked up.
-        let other = open::known(&interpreter)?;
         let origin = Origin {
             program: (stat.id().key(), stat.size, stat.mtime, stat.ctime),
             interpreter: (other.id().key(), other.mtime, other.ctime),

@@ -40,10 +40,8 @@ impl Thread {
     /// Where a file is, as the kernel names it; of one that is not there, where it would be.
     async fn place_of(&self, dirfd: i32, path: &[u8], last: Last) -> Result<Vec<u8>, Errno> {
         if path.is_empty() {
-            return match dirfd {
-                libc::AT_FDCWD => open::link(libc::AT_FDCWD, format!("/proc/{}/cwd", self.tid).as_bytes()),
-                fd => open::link(libc::AT_FDCWD, format!("/proc/{}/fd/{fd}", self.tid).as_bytes()),
-            };
+            let link = lookup::link_to(self.tid, dirfd).ok_or(Errno::EBADF)?;
+            return open::link(libc::AT_FDCWD, link.as_bytes());
         }
         let flags = if follows(last) { 0 } else { libc::AT_SYMLINK_NOFOLLOW };
         let sees_the_same =

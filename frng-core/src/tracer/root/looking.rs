@@ -9,6 +9,7 @@ use super::open;
 use super::walk::{Directory, Found, Nearness, Process, Walk};
 use crate::errno::Errno;
 use crate::policy::Last;
+use crate::tracer::lookup::{is_remote, link_to};
 use crate::tracer::thread::Thread;
 
 /// A path and what is wanted of it.
@@ -32,16 +33,16 @@ impl<'p> Path<'p> {
 }
 
 /// What procfs means to a process, to be taken along to another thread.
-struct Known {
+struct ProcfsSnapshot {
     tgid: i32,
     tid: i32,
     roots: Vec<(i32, Directory)>,
     programs: Vec<(i32, Arc<OwnedFd>)>,
 }
 
-impl Known {
-    fn to(thread: &Thread) -> Known {
-        let mut known = Known { tgid: thread.tgid, tid: thread.tid, roots: Vec::new(), programs: Vec::new() };
+impl ProcfsSnapshot {
+    fn of(thread: &Thread) -> ProcfsSnapshot {
+        let mut known = ProcfsSnapshot { tgid: thread.tgid, tid: thread.tid, roots: Vec::new(), programs: Vec::new() };
         for other in thread.world.threads.borrow().values().filter_map(|other| other.upgrade()) {
             let rooted = other.rooted.borrow();
             known.roots.extend(rooted.root.clone().map(|root| (other.tid, root)));
@@ -51,7 +52,7 @@ impl Known {
     }
 }
 
-impl Process for Known {
+impl Process for ProcfsSnapshot {
     fn tgid(&self) -> i32 {
         self.tgid
     }
@@ -105,7 +106,8 @@ impl Thread {
         if !self.may_wait_for(path.dirfd, path.path) {
             return then(self.found(path)?);
         }
-        let (known, root, mounts) = (Known::to(self), self.root()?, Mounts::clone(&self.rooted.borrow().mounts));
+        let (known, root, mounts) =
+            (ProcfsSnapshot::of(self), self.root()?, Mounts::clone(&self.rooted.borrow().mounts));
         let Path { dirfd, path, last, refused } = path;
         let path = path.to_vec();
         self.elsewhere(move || {
@@ -119,15 +121,15 @@ impl Thread {
     /// there is none.
     pub(super) fn found_near(&self, Path { dirfd, path, last, refused }: Path<'_>) -> Option<Result<Found, Errno>> {
         let remote = &self.world.remote;
-        if !remote.exists() || refused != 0 || !self.rooted.borrow().mounts.is_empty() {
+        if !remote.exists() {
             return None;
         }
         let root = self.root().ok()?;
         let begin = if path.first() == Some(&b'/') {
             root.clone()
         } else {
-            let link = link_to_start(self.tid, dirfd)?;
-            if remote.holds(link.as_ref()) {
+            let link = link_to(self.tid, dirfd)?;
+            if is_remote(self, &link) {
                 return None;
             }
             start(self.tid, dirfd).ok()?
@@ -140,7 +142,7 @@ impl Thread {
         walk.ask(&begin, path, last, &Nearness::Cached(remote))
     }
 
-    /// The same, whatever that takes.
+    /// What a path leads to, however long it takes everybody.
     pub(super) fn find(&self, dirfd: i32, path: &[u8], last: Last) -> Result<Found, Errno> {
         self.found(Path::new(dirfd, path, last))
     }
@@ -169,7 +171,7 @@ impl Thread {
         }
         let rooted = self.rooted.borrow();
         let root = rooted.root.as_ref().map_or_else(|| Ok(b"/".to_vec()), |root| open::place(&*root.fd));
-        let start = (path.first() != Some(&b'/')).then(|| link_to_start(self.tid, dirfd)).flatten();
+        let start = (path.first() != Some(&b'/')).then(|| link_to(self.tid, dirfd)).flatten();
         let start = start.map(|link| open::link(libc::AT_FDCWD, link.as_bytes()));
         // Where it cannot be told nobody knows how long it takes.
         let reaches = |place: Result<Vec<u8>, Errno>| place.map_or(true, |place| remote.is_within_reach(&place));
@@ -177,18 +179,9 @@ impl Thread {
     }
 }
 
-/// The magic link to the directory where a relative path of a thread begins.
-fn link_to_start(tid: i32, dirfd: i32) -> Option<String> {
-    match dirfd {
-        libc::AT_FDCWD => Some(format!("/proc/{tid}/cwd")),
-        fd if fd >= 0 => Some(format!("/proc/{tid}/fd/{fd}")),
-        _ => None,
-    }
-}
-
 /// The directory where a relative path of a thread begins.
 pub(super) fn start(tid: i32, dirfd: i32) -> Result<Directory, Errno> {
-    let link = link_to_start(tid, dirfd).ok_or(Errno::EBADF)?;
+    let link = link_to(tid, dirfd).ok_or(Errno::EBADF)?;
     let opened = open::path_only(libc::AT_FDCWD, link.as_bytes(), 0);
     let opened = opened.map_err(|errno| if errno == Errno::ENOENT { Errno::EBADF } else { errno })?;
     Directory::new(opened)

@@ -143,10 +143,9 @@ impl Thread {
                 let interpreter = self.look(Path::new(libc::AT_FDCWD, &name, Last::Target), |found| {
                     let interpreter = found.open(libc::O_NOFOLLOW)?;
                     open::may_execute(&interpreter)?;
-                    Ok(interpreter)
+                    Ok((open::stat(&interpreter)?, interpreter))
                 });
-                let interpreter = interpreter.await?;
-                Some(self.copy_of(&file, &stat, interpreter).await?)
+                Some(self.copy_of((&stat, &file), interpreter.await?).await?)
             }
         };
         let name = match (emulator, &copy) {

@@ -149,16 +149,17 @@ impl<P: Process> Walk<'_, P> {
         last: Last,
     ) -> Result<Found, Errno> {
         let start = if path.first() == Some(&b'/') { self.root.clone() } else { start()? };
-        if self.mounts.is_empty() && self.refused == 0 {
-            if let Some(result) = self.ask(&start, path, last, &Nearness::Any) {
-                return result;
-            }
+        if let Some(result) = self.ask(&start, path, last, &Nearness::Any) {
+            return result;
         }
         self.step_by_step(start, path, last)
     }
 
     /// Asks the kernel; `None` if it cannot tell, or not without asking what is not near.
     pub fn ask(&self, start: &Directory, path: &[u8], last: Last, near: &Nearness) -> Option<Result<Found, Errno>> {
+        if !self.mounts.is_empty() || self.refused != 0 {
+            return None;
+        }
         let is_absolute = path.first() == Some(&b'/');
         let Cut { before, name, trailing } = cut(path);
         if is_special(name) || !is_absolute && (open::is_in_procfs(&*start.fd) || !self.is_inside(start)) {
@@ -187,10 +188,17 @@ impl<P: Process> Walk<'_, P> {
             Last::Made => !trailing,
         };
         if follows {
-            if matches!(near, Nearness::Cached(remote) if remote.holds_open(directory.as_raw_fd())) {
-                return None;
-            }
-            match open::stat_at(directory.as_raw_fd(), name, libc::AT_SYMLINK_NOFOLLOW) {
+            let at = directory.as_raw_fd();
+            let stat = match near {
+                Nearness::Any => open::stat_at(at, name, libc::AT_SYMLINK_NOFOLLOW),
+                Nearness::Cached(remote) if remote.holds_open(at) => return None,
+                // What is mounted at the name may be.
+                Nearness::Cached(_) => match open::resolved(at, name, libc::O_NOFOLLOW, RESOLVE_NO_XDEV) {
+                    Err(Errno::EXDEV) => return None,
+                    file => file.and_then(|file| open::known(&file)),
+                },
+            };
+            match stat {
                 Ok(stat) if stat.file_type() == S_IFLNK => return None,
                 // The kernel tells what is wrong with the name.
                 _ => {}
