@@ -93,6 +93,21 @@ fn a_tree_that_was_copied_elsewhere_is_found_by_its_paths_and_mended() {
 }
 
 #[test]
+fn a_copy_gets_the_lies_of_an_original_that_keeps_them() {
+    let scratch = tree();
+    let before = shown(&scratch);
+    assert_eq!(check(&scratch, true).status, 0);
+    // Each is looked at by the name of the other for a moment.
+    scratch.run(&["sh", "-c", "cp -a t copy && mv t original && mv copy t"]).good();
+    for _ in 0..2 {
+        assert_eq!(check(&scratch, true).status, 0);
+        assert_eq!(shown(&scratch), before);
+    }
+    scratch.run(&["sh", "-c", "rm -r t && mv original t"]).good();
+    assert_eq!(shown(&scratch), before);
+}
+
+#[test]
 fn a_reused_inode_and_a_deleted_file_are_found_and_their_lies_dropped() {
     let scratch = tree();
     let before = shown(&scratch);

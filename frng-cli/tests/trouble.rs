@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -105,6 +106,26 @@ fn what_can_be_written_nowhere_stays_in_the_live_table_until_the_next_one_can_sa
     let mut names: Vec<_> = fs::read_dir(scratch.work()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["a", "go", "ready", "state"]);
+}
+
+#[test]
+fn what_nothing_leads_to_stays_in_the_live_table_too() {
+    let scratch = Scratch::new();
+    let directory = scratch.path("d");
+    fs::create_dir(&directory).unwrap();
+    std::os::unix::fs::chown(&directory, Some(54321), Some(54321)).unwrap();
+    scratch.run(&["frng", "-p", "d/state", "sh", "-c", "touch a; chown 5 a"]).good();
+    scratch.wait_for_the_daemon_to_end();
+    let command = start(&scratch, &["-p", "d/state"], "chown 6 a");
+    // Neither the state nor what tells where it is can be made there now.
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o555)).unwrap();
+    fs::write(scratch.path("go"), "").unwrap();
+    let done = end(command).unwrap();
+    scratch.wait_for_the_daemon_to_end();
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(done.err.contains("Permission denied; it is in "), "{done:?}");
+    let next = scratch.run(&["frng", "-p", "d/state", "stat", "-c", "%u", "a"]);
+    assert_eq!((next.out.as_str(), next.status), ("6\n", 0), "{next:?}");
 }
 
 #[test]

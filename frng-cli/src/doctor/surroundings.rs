@@ -47,9 +47,10 @@ pub fn memory_of_others() -> Finding {
     for (name, number) in
         [("process_vm_readv", libc::SYS_process_vm_readv), ("process_vm_writev", libc::SYS_process_vm_writev)]
     {
-        let pid = libc::pid_t::MAX;
+        // As wide as the kernel takes them: what an int leaves open would be part of them.
+        let (pid, none) = (libc::c_long::from(libc::pid_t::MAX), 0 as libc::c_long);
         // SAFETY: no memory is given.
-        let answer = probe::ask(|| of_errno(unsafe { libc::syscall(number, pid, 0, 0, 0, 0, 0) } == 0));
+        let answer = probe::ask(|| of_errno(unsafe { libc::syscall(number, pid, none, none, none, none, none) } == 0));
         // Without anything to copy some kernels do not look for the process.
         if let Some(why) = refused(answer, &[Errno::ESRCH, Errno::UnknownErrno]) {
             return Finding::bad(subject, format!("{name} is refused: {why}"), LET_TRACE);

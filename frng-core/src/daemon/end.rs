@@ -106,12 +106,14 @@ impl End {
                         (None, None) => format!("what was done is lost, {path} is as it was saved last"),
                     };
                     self.complain(&format!("{why}; {rest}"));
+                    let is_found = state.unsaved().is_some();
                     let is_left = match live {
-                        Some(live) if place.is_none() => {
+                        // Nothing leads the next one there, so it finds the table.
+                        Some(live) if !is_found => {
                             live.leave();
                             true
                         }
-                        _ => state.unsaved().is_some(),
+                        _ => is_found,
                     };
                     if is_left {
                         remove_socket(&state);

@@ -13,7 +13,7 @@ pub use record::{Class, Deadline, Schedule};
 
 use super::{Answer, Outcome, Tracee, TraceeExt, others};
 use crate::call::{Arg, Call, Sys, TraceeAddr};
-use crate::creds::{CAP_SYS_ADMIN, CAP_SYS_NICE};
+use crate::creds::{CAP_SYS_ADMIN, CAP_SYS_NICE, Creds};
 use crate::errno::Errno;
 use attr::Attr;
 use record::RESET_ON_FORK;
@@ -62,7 +62,7 @@ fn is_eperm(errno: Errno) -> bool {
     errno == Errno::EPERM
 }
 
-/// Refuses to change a thread of another user: `check_same_owner`, `set_one_prio_perm`.
+/// Refuses to change a thread of another user, or one that may do what this one may not: `check_same_owner`, `set_one_prio_perm`.
 ///
 /// # Errors
 /// `EPERM`.
@@ -71,10 +71,14 @@ async fn check_owner<T: Tracee>(tracee: &T, tid: i32) -> Result<(), Errno> {
     if creds.has(CAP_SYS_NICE) {
         return Ok(());
     }
-    match others::other(tracee, tid).await {
-        Some(target) if ![target.uid.effective, target.uid.real].contains(&creds.uid.effective) => Err(Errno::EPERM),
-        _ => Ok(()),
-    }
+    let Some(target) = others::other(tracee, tid).await else { return Ok(()) };
+    let is_own = [target.uid.effective, target.uid.real].contains(&creds.uid.effective);
+    if is_own && !may_more(&target, &creds) { Ok(()) } else { Err(Errno::EPERM) }
+}
+
+/// Whether somebody has a capability that another one lacks. `security/commoncap.c: cap_safe_nice`.
+fn may_more(target: &Creds, who: &Creds) -> bool {
+    target.caps.permitted & !who.caps.permitted != 0
 }
 
 /// setpriority(2). `EACCES`: the priority is too high. `EPERM`: the process is another user's.
@@ -279,9 +283,11 @@ pub async fn sched_getaffinity<T: Tracee>(_: &T, _: &Call) -> Outcome {
 pub async fn ioprio_set<T: Tracee>(tracee: &T, call: &Call) -> Outcome {
     let creds = tracee.creds();
     if !creds.has(CAP_SYS_NICE) && call.int(Arg::Op) == IOPRIO_WHO_PROCESS {
-        let target = others::other(tracee, pid(call)).await;
-        if target.is_some_and(|target| ![creds.uid.effective, creds.uid.real].contains(&target.uid.real)) {
-            return Err(Errno::EPERM);
+        if let Some(target) = others::other(tracee, pid(call)).await {
+            let is_own = [creds.uid.effective, creds.uid.real].contains(&target.uid.real);
+            if !is_own || may_more(&target, &creds) {
+                return Err(Errno::EPERM);
+            }
         }
     }
     let refused = set(tracee, call, is_eperm).await?;

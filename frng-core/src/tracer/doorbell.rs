@@ -91,9 +91,10 @@ pub fn ring_later() -> io::Result<()> {
 
 fn ring_after(nanoseconds: i64) -> io::Result<()> {
     let pause = libc::timespec { tv_sec: 0, tv_nsec: nanoseconds as _ };
+    let (flags, none) = ((libc::CLONE_FILES | libc::SIGCHLD) as libc::c_ulong, 0 as libc::c_ulong);
     // With our descriptors, not with copies of them: the end of a process that has a file open may have to wait for the file's server.
     // SAFETY: as fork(2); the child of this multi-threaded process calls nothing but nanosleep and _exit, which may be called there.
-    match unsafe { libc::syscall(libc::SYS_clone, libc::CLONE_FILES | libc::SIGCHLD, 0, 0, 0, 0) } {
+    match unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) } {
         -1 => Err(io::Error::last_os_error()),
         // SAFETY: `pause` is live; ends the child without running anything of ours.
         0 => unsafe {

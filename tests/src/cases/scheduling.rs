@@ -13,6 +13,7 @@ cases![
     nice_value_of_a_process_group,
     nice_value_is_clamped,
     nice_value_only_goes_up_without_privilege,
+    who_may_more_is_not_changed,
     realtime_goes_to_children_and_threads,
     realtime_of_a_child,
     realtime_is_reset_in_children,
@@ -127,6 +128,22 @@ fn nice_value_of_a_child() {
         let _ = call!(setpriority(PRIO_PROCESS, child, -3));
         tell(child);
         tell(0);
+    });
+}
+
+/// The same user is not enough: who is changed must not have a capability that the other one lacks.
+fn who_may_more_is_not_changed() {
+    const CHOWN: u32 = 1;
+    with_child(|child| {
+        in_child(|| {
+            must!(capset(&[0x2008_0522u32, 0], &[CHOWN, CHOWN, 0, 0, 0, 0u32]));
+            let _ = call!(setpriority(PRIO_PROCESS, child, 3));
+            let _ = call!(sched_setscheduler(child, SCHED_BATCH, &0i32));
+            let _ = call!(ioprio_set(WHO_PROCESS, child, 2 << 13 | 5));
+            let _ = call!(sched_setaffinity(child, 8, &1u64));
+            let _ = call!(setpriority(PRIO_PROCESS, 0, 3));
+        });
+        let _ = call!(getpriority(PRIO_PROCESS, child));
     });
 }
 

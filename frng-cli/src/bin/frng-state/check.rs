@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use frng_core::stat::{S_IFDIR, STATX_LEN, STATX_WANTED, Statx, split_dev};
-use frng_core::state::StateFile;
 use frng_core::state::audit::{Fate, Finding, Found, audit};
+use frng_core::state::{Record, StateFile};
 use zerocopy::FromBytes;
 
 use super::progress::{Progress, timed};
@@ -24,7 +24,11 @@ pub fn check(state: &Path, tree: &Path, repair: bool) -> Result<(String, bool), 
     if repair {
         let mend = |records| {
             findings = audit(records, &names);
-            let mut mended: Vec<_> = findings.iter().filter_map(|finding| finding.mended(&names)).collect();
+            let copied = findings.iter().filter(|finding| finding.fate == Fate::Copied);
+            // It may still be there, but where nobody looked now: its path is its copy's.
+            let originals = copied.map(|finding| Record { path: None, ..finding.record.clone() });
+            let mended = findings.iter().filter_map(|finding| finding.mended(&names));
+            let mut mended: Vec<_> = mended.chain(originals).collect();
             // The copy of one file may have the number that another one had.
             mended.sort_by_key(|record| record.inode.key());
             mended.dedup_by_key(|record| record.inode.key());
@@ -54,7 +58,7 @@ fn report(state: &Path, findings: &[Finding], names: &[Found], repair: bool) -> 
                 format!("{name}: has the number of another file, {before}, {inode}{}", done("dropped that lie"))
             }
             Fate::OtherDevice => format!("{name}: was {inode}, whose device has another number now{}", done("mended")),
-            Fate::Copied => format!("{name}: is a copy of {inode}{}", done("has its lie now")),
+            Fate::Copied => format!("{name}: is a copy of {inode}{}", done("has its lie now, too")),
             Fate::Deleted => format!("{before}: was {inode}, and is gone{}", done("dropped its lie")),
         };
         // Writing to a string cannot fail.
