@@ -128,7 +128,6 @@ numbers! {
     lsetxattr = libc::SYS_lsetxattr,
     mkdirat = libc::SYS_mkdirat,
     mknodat = libc::SYS_mknodat,
-    migrate_pages = libc::SYS_migrate_pages,
     mlock = libc::SYS_mlock,
     mlock2 = libc::SYS_mlock2,
     mlockall = libc::SYS_mlockall,
@@ -195,6 +194,7 @@ numbers! {
 }
 
 of_table! {
+    migrate_pages = MigratePages,
     access = Access,
     chmod = Chmod,
     chown = Chown,
