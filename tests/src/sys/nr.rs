@@ -194,7 +194,6 @@ numbers! {
 }
 
 of_table! {
-    migrate_pages = MigratePages,
     access = Access,
     chmod = Chmod,
     chown = Chown,
@@ -226,6 +225,7 @@ of_table! {
     lchown16 = Lchown16,
     link = Link,
     lstat = Lstat64 | Lstat,
+    migrate_pages = MigratePages,
     mkdir = Mkdir,
     mknod = Mknod,
     newfstat = Fstat,
