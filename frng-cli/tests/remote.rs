@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -142,6 +142,27 @@ fn content(node: u64) -> &'static [u8] {
     FILES.into_iter().find(|(_, file, _)| *file == node).map_or(b"", |(.., content)| content)
 }
 
+/// A command under frng in a mount namespace where the filesystem is mounted at `slow`.
+fn start(scratch: &Scratch, device: File, engine: &str, options: &[&str], script: &str) -> Child {
+    let mounts = format!(
+        "mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0,allow_other none {}; exec 9<&-",
+        scratch.path("slow").display()
+    );
+    let mut command = scratch.command(&["unshare", "--mount", "--propagation", "private", "sh", "-c"]);
+    command.arg(format!("set -e; {mounts}; exec setpriv --reuid 54321 --regid 54321 --clear-groups -- \"$@\""));
+    command.args(["sh", "frng", "--engine", engine, "-p", "state"]).args(options);
+    command.args(["sh", "-c", script]).uid(0).gid(0);
+    let fd = device.as_raw_fd();
+    // SAFETY: a plain system call.
+    let give = move || match unsafe { libc::dup2(fd, 9) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    };
+    // SAFETY: makes one system call.
+    unsafe { command.pre_exec(give) };
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
 /// While one command waits for the filesystem another one, of the same invocation, and another invocation on the same state go on.
 fn others_do_not_wait_for(options: &[&str], question: &str, expected: &str) {
     if !is_root() || File::options().write(true).open("/dev/fuse").is_err() {
@@ -149,31 +170,13 @@ fn others_do_not_wait_for(options: &[&str], question: &str, expected: &str) {
     }
     for engine in engines() {
         let scratch = Scratch::new();
-        let slow = scratch.path("slow");
-        fs::create_dir(&slow).unwrap();
+        fs::create_dir(scratch.path("slow")).unwrap();
         let (device, go_on) = Server::start(scratch.path("asked"));
         let script = format!(
             "({question}) >answer 2>&1 & until [ -e asked ]; do sleep 0.01; done
              touch a; chown 5 a; stat -c %u a >told; until [ -e go ]; do sleep 0.01; done; wait"
         );
-        let mounts = format!(
-            "mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0,allow_other none {}; exec 9<&-",
-            slow.display()
-        );
-        let mut command = scratch.command(&["unshare", "--mount", "--propagation", "private", "sh", "-c"]);
-        command.arg(format!("set -e; {mounts}; exec setpriv --reuid 54321 --regid 54321 --clear-groups -- \"$@\""));
-        command.args(["sh", "frng", "--engine", engine, "-p", "state"]).args(options);
-        command.args(["sh", "-c", &script]).uid(0).gid(0);
-        let fd = device.as_raw_fd();
-        // SAFETY: a plain system call.
-        let give = move || match unsafe { libc::dup2(fd, 9) } {
-            -1 => Err(io::Error::last_os_error()),
-            _ => Ok(()),
-        };
-        // SAFETY: makes one system call.
-        unsafe { command.pre_exec(give) };
-        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        drop(device);
+        let command = start(&scratch, device, engine, options, &script);
         eventually(|| fs::read_to_string(scratch.path("told")).is_ok_and(|told| told == "5\n"));
         assert_eq!(scratch.run(&["frng", "-p", "state", "stat", "-c", "%u", "a"]).good(), "5\n", "{engine}");
         assert_eq!(fs::read_to_string(scratch.path("answer")).unwrap(), "", "{engine}: it was not held");
@@ -239,6 +242,27 @@ fn nor_does_the_directory_that_another_root_is_asked_in() {
 fn nor_does_the_mount_point_in_another_root() {
     let ask = "import os, time; open('hold', 'w'); time.sleep(0.1); print(os.stat(os.path.abspath('slow')).st_uid)";
     others_do_not_wait_for(&[], &format!("exec chroot / sh -c \"cd '$PWD'; exec python3 -c \\\"{ask}\\\"\""), "0\n");
+}
+
+/// Then the tracer asks, and must not wait for itself.
+#[test]
+fn names_in_another_root_are_found_where_no_thread_can_be_made() {
+    if !is_root() || File::options().write(true).open("/dev/fuse").is_err() {
+        return eprintln!("skipped: needs root and /dev/fuse");
+    }
+    for engine in engines() {
+        let scratch = Scratch::new();
+        fs::create_dir(scratch.path("slow")).unwrap();
+        let (device, _go_on) = Server::start(scratch.path("asked"));
+        let script = "touch ready; until [ -e go ]; do sleep 0.01; done; exec chroot / stat -L \"$PWD/slow/absent\"";
+        let command = start(&scratch, device, engine, &[], script);
+        eventually(|| scratch.path("ready").exists());
+        let daemon = scratch.daemon().unwrap().to_string();
+        scratch.run(&["prlimit", "--pid", &daemon, "--nproc=1:1"]).good();
+        fs::write(scratch.path("go"), "").unwrap();
+        let done = end(command).expect("it does not end");
+        assert!(done.err.contains(NOTHING), "{engine}: {done:?}");
+    }
 }
 
 /// What maps the content of files there.

@@ -40,10 +40,10 @@ impl Thread {
     {
         let (give, answer) = channel();
         let (hand, handed) = channel();
-        let bell = Bell { tell: self.world.answered.tell.clone(), tid: self.tid };
+        let (tell, tid) = (self.world.answered.tell.clone(), self.tid);
         let made = thread::Builder::new().name("asks".to_owned()).spawn(move || {
-            // Rung last, also if it comes to grief.
-            let _bell = bell;
+            // Rung last, also if it comes to grief; not by the tracer, which would wait for itself, if there is no thread.
+            let _bell = Bell { tell, tid };
             let give = give;
             // Nobody waits for the answer if the tracee is gone.
             if let Ok(ask) = handed.recv() {
